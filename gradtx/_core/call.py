@@ -1,0 +1,224 @@
+"""A value that is a factory and the arguments it was called with: readable, comparable, a pytree of its numbers."""
+
+import difflib
+import inspect
+import typing
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any, Self
+
+import jax
+import numpy as np
+
+from gradtx._core.kinds import Kind, defined_keywords, kind_of
+
+FORMS: dict[str, "Form"] = {}
+"""Every decorated factory by the name that a spec gives it."""
+
+RESERVED = frozenset({"form", "arguments", "init", "update", "pair", "replace", "bind", "at_step", "argument_kind"})
+
+
+class Form:
+    """A decorated factory: its name, its body and what each of its arguments may be.
+
+    `averages` says that its updates are a running average (or tells so from its state); `composes` that it is `chain` itself; `scope` that a chain which
+    its body returns sees as `gradient` what comes in.
+    """
+
+    def __init__(
+        self,
+        body: Callable[..., Any],
+        make: Callable[..., Any],
+        *,
+        averages: bool | Callable[[Any], bool] = False,
+        composes: bool = False,
+        scope: bool = True,
+    ) -> None:
+        self.body, self.make = body, make
+        self.averages, self.composes, self.scope = averages, composes, scope
+        self.name = body.__name__.lstrip("_")
+        self.signature = inspect.signature(body)
+        hints = typing.get_type_hints(body, include_extras=True)
+        self.kinds: dict[str, Kind] = {name: kind_of(hints.get(name), name in hints) for name in self.signature.parameters}
+        self.variadic = next((p.name for p in self.signature.parameters.values() if p.kind is p.VAR_POSITIONAL), None)
+        self.keywords = defined_keywords(body)
+        own = body.__module__.startswith("gradtx.")
+        self.spec_name = self.name if own else f"{body.__module__}:{body.__qualname__}"
+        taken = RESERVED & set(self.kinds)
+        if taken:
+            raise TypeError(f"{self.name}: an argument cannot be called {sorted(taken)[0]!r}; the value has that attribute already.")
+        FORMS[self.spec_name] = self
+
+    def __repr__(self) -> str:
+        return f"Form({self.spec_name})"
+
+    @property
+    def usage(self) -> str:
+        """The call as a user writes it: names and defaults."""
+        parameters = self.signature.parameters.values()
+        bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
+        return f"{self.name}{inspect.Signature(bare)}"
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return _form_of, (self.make,)
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The checked arguments of one call, defaults filled in."""
+        for name in kwargs:
+            if name not in self.kinds or name == self.variadic:
+                raise TypeError(f"{self.name} has no argument {name!r}{nearest(name, self.kinds)}. Write {self.usage}.")
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.name}: {error}. Write {self.usage}.") from None
+        bound.apply_defaults()
+        accepted: dict[str, Any] = {}
+        for name, value in bound.arguments.items():
+            if name == self.variadic:
+                parts = enumerate(typing.cast(tuple[Any, ...], value), start=1)
+                accepted[name] = tuple(self.kinds[name].accept(part, f"{self.name}: part {k}") for k, part in parts)
+            else:
+                accepted[name] = self.kinds[name].accept(value, f"{self.name}: {name}")
+        return accepted
+
+    def open(self, arguments: Mapping[str, Any], context: Any) -> Any:
+        """Run the body with its arguments as they are at this step."""
+        resolved = {name: self.kinds[name].resolve(value, f"{context.where}: {name}", context) for name, value in arguments.items()}
+        return self.body(**resolved)
+
+
+def _form_of(make: Callable[..., Any]) -> Form:
+    return make.form  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def nearest(name: str, known: typing.Iterable[str]) -> str:
+    """` (did you mean 'value'?)` where something known is near, nothing otherwise."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+class Call:
+    """A factory with its arguments. Abstract: a call is a `GradientTransformation` or a `Schedule`."""
+
+    form: Form
+    arguments: Mapping[str, Any]
+
+    def __init__(self, form: Form, arguments: Mapping[str, Any]) -> None:
+        object.__setattr__(self, "form", form)
+        object.__setattr__(self, "arguments", arguments)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{self.form.name}(...) is a value and cannot be changed; write tx = tx.replace({name}={value!r}).")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name in ("form", "arguments"):
+            raise AttributeError(name)
+        try:
+            return self.arguments[name]
+        except KeyError:
+            known = self.form.kinds
+            raise AttributeError(
+                f"{self.form.name} has no argument {name!r}{nearest(name, known)}. It has: {', '.join(known) or 'none'}."
+            ) from None
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.arguments]
+
+    def __repr__(self) -> str:
+        """The call that makes this value, digit for digit."""
+        return self._written(_source)
+
+    def __str__(self) -> str:
+        """The call for reading: numbers in six digits."""
+        return self._written(_readable)
+
+    def _written(self, write: Callable[[Any], str]) -> str:
+        if self.form.variadic:
+            shown = [write(part) for part in self.arguments[self.form.variadic]]
+        else:
+            shown = [text for name, value in self.arguments.items() for text in self._argument(name, value, write)]
+        return f"{self.form.name}({', '.join(shown)})"
+
+    def _argument(self, name: str, value: Any, write: Callable[[Any], str]) -> list[str]:
+        """One argument as it is written in the call: inner calls without their name, structure only where it is not the default."""
+        default = self.form.signature.parameters[name].default
+        if isinstance(value, Call) and default is inspect.Parameter.empty and name == next(iter(self.arguments)):
+            return [write(value)]
+        if isinstance(value, str | bool | Call | None) and value == default:
+            return []
+        return [f"{name}={write(value)}"]
+
+    def replace(self, **changes: Any) -> Self:
+        """The same factory called with some arguments changed, checked as in a fresh call."""
+        merged = {**self.arguments, **changes}
+        if self.form.variadic:
+            return self.form.make(*merged.pop(self.form.variadic), **merged)
+        return self.form.make(**merged)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and _identity(self) == _identity(other)
+
+    def __hash__(self) -> int:
+        return hash(_identity(self))
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return type(self), (self.form, dict(self.arguments))
+
+    def children(self) -> Iterator[tuple[str, Any]]:
+        return ((name, value) for name, value in self.arguments.items() if self.form.kinds[name].dynamic)
+
+
+def _source(value: Any) -> str:
+    """How an argument is written in the call that makes it."""
+    if isinstance(value, jax.Array | np.ndarray) and not isinstance(value, jax.core.Tracer):
+        if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+            return f"jax.random.wrap_key_data({_source(jax.random.key_data(value))}, impl={str(jax.random.key_impl(value))!r})"
+        return f"jax.numpy.array({np.asarray(value).tolist()}, dtype={str(value.dtype)!r})"
+    return repr(value)
+
+
+def _readable(value: Any) -> str:
+    """An argument in short: concrete scalars in six digits, other arrays by shape and dtype."""
+    if isinstance(value, Call):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, jax.Array | np.ndarray):
+        scalar = value.shape == () and not isinstance(value, jax.core.Tracer) and jax.dtypes.issubdtype(value.dtype, np.number)
+        return f"{value:.6g}" if scalar else f"{value.dtype}{list(value.shape)}"
+    return repr(value)
+
+
+def _identity(call: Call) -> Hashable:
+    leaves, structure = jax.tree.flatten(call)
+    return structure, tuple(_leaf_identity(leaf) for leaf in leaves)
+
+
+def _leaf_identity(leaf: Any) -> Hashable:
+    """Numbers and concrete arrays compare by dtype, shape and bits; anything else (a tracer) by identity."""
+    if isinstance(leaf, jax.core.Tracer) or not isinstance(leaf, bool | int | float | np.generic | np.ndarray | jax.Array):
+        return id(leaf)
+    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        leaf = jax.random.key_data(leaf)
+    concrete = np.asarray(leaf)
+    return concrete.dtype.name, concrete.shape, concrete.tobytes()
+
+
+def register(cls: type[Call]) -> None:
+    """Make a concrete `Call` a pytree whose children are its dynamic arguments, in the order of its signature."""
+
+    def structure(call: Call) -> Hashable:
+        static = tuple((name, None if call.form.kinds[name].dynamic else value) for name, value in call.arguments.items())
+        return call.form, static
+
+    def flatten_with_keys(call: Call) -> tuple[list[tuple[Any, Any]], Hashable]:
+        return [(jax.tree_util.GetAttrKey(name), value) for name, value in call.children()], structure(call)
+
+    def flatten(call: Call) -> tuple[list[Any], Hashable]:
+        return [value for _, value in call.children()], structure(call)
+
+    def unflatten(aux: Any, children: Any) -> Call:
+        form, static = aux
+        rest = iter(children)
+        return cls(form, {name: next(rest) if form.kinds[name].dynamic else value for name, value in static})
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)

@@ -1,0 +1,134 @@
+"""The contract of state, kept in one place: at the outermost call, whatever the parts do.
+
+Arithmetic is wide, updates leave in the dtypes they came in, the state's avals never change, nothing aliases the parameters, and whatever
+does not fit is refused with the path of the leaf.
+"""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradtx._core.call import Call
+from gradtx._core.kinds import is_traced
+from gradtx._core.run import init_entries, label, update_entries
+from gradtx._core.signals import OF_PARAMETERS, Signals, check_extras
+from gradtx._core.trees import Boundary, path_name, structure_difference
+from gradtx._core.types import PyTree
+
+LAST_STEP = 2**31 - 1
+
+
+def init(tx: Call, params: PyTree) -> dict[str, Any]:
+    """The state of an optimizer: its step count and one entry for each part that remembers something."""
+    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(params)):
+        return jax.eval_shape(functools.partial(init, tx), params)
+    inner = _inward(params, params)
+    state = {"step": jnp.zeros((), jnp.int32), **_init(tx, inner)}
+    return _unshared(state, inner)
+
+
+def _inward(params: PyTree, tree: PyTree) -> PyTree:
+    return Boundary(params, "parameters").inward(tree, "parameters")
+
+
+def _init(tx: Call, inner: PyTree) -> dict[str, Any]:
+    entries = init_entries(tx, inner, Signals(step=jnp.zeros((), jnp.int32), gradient=None))
+    return jax.tree.map(_strong, entries)
+
+
+def _strong(leaf: Any) -> jax.Array:
+    """An array without weak type, so that the first step does not change the state's type."""
+    array = jnp.asarray(leaf)
+    return jax.lax.convert_element_type(array, array.dtype) if jnp.issubdtype(array.dtype, jnp.number) else array
+
+
+def _unshared(state: PyTree, params: PyTree) -> PyTree:
+    """Copies of what the state shares with the parameters or with itself: both may be donated."""
+    seen = {id(leaf) for leaf in jax.tree.leaves(params)}
+
+    def own(leaf: Any) -> Any:
+        if id(leaf) in seen:
+            return jnp.array(leaf, copy=True)
+        seen.add(id(leaf))
+        return leaf
+
+    return jax.tree.map(own, state)
+
+
+def update(tx: Call, updates: PyTree, state: PyTree, params: PyTree, extras: Mapping[str, Any]) -> tuple[PyTree, dict[str, Any]]:
+    """One step: the new updates and the new state, each with the types of the old."""
+    check_extras(extras, label(tx), _takes_any_extra(tx))
+    boundary = Boundary(updates, "updates") if params is None else Boundary(params, "parameters")
+    inner_updates = boundary.inward(updates, "updates")
+    inner_params = None if params is None else boundary.inward(params, "parameters")
+    inner_extras = {name: _inside(name, extra, boundary) for name, extra in extras.items()}
+    everything = (tx, inner_updates, state, inner_params, inner_extras)
+    eager = not any(is_traced(leaf) or callable(leaf) for leaf in jax.tree.leaves(everything))
+    new, state = (_compiled_step if eager else _step)(*everything)
+    return boundary.outward(new, updates), state
+
+
+def _inside(name: str, extra: Any, boundary: Boundary) -> Any:
+    if name not in OF_PARAMETERS:
+        return extra
+    return lambda inner: extra(boundary.restored(inner))
+
+
+def _takes_any_extra(tx: Call) -> bool:
+    """Another library's part may take extras under any name."""
+    nested = [leaf for _, leaf in tx.children()]
+    calls = jax.tree.leaves(nested, is_leaf=lambda leaf: isinstance(leaf, Call))
+    return tx.form.name == "foreign" or any(_takes_any_extra(call) for call in calls if isinstance(call, Call))
+
+
+def _step(tx: Call, updates: PyTree, state: PyTree, params: PyTree, extras: Mapping[str, Any]) -> tuple[PyTree, dict[str, Any]]:
+    step = _check_state(tx, state, updates if params is None else params)
+    entries = {name: entry for name, entry in state.items() if name != "step"}
+    signals = Signals(step=step, gradient=updates, extras=extras)
+    new, new_entries, _ = update_entries(tx, updates, entries, params, signals)
+    kept = _same_types(new_entries, entries, label(tx))
+    return new, {"step": step + (step < LAST_STEP), **kept}
+
+
+_compiled_step = jax.jit(_step)
+"""An eager update compiles once for each structure of optimizer and trees, whatever the hyperparameters."""
+
+
+def _check_state(tx: Call, state: PyTree, like: PyTree) -> Any:
+    """Make sure that the state is one that `tx.init` makes for trees like these; return its step."""
+    if not isinstance(state, dict) or "step" not in state:
+        raise TypeError(f"{label(tx)}: the state must be what init(params) returned (a dict with 'step'), got {type(state).__name__}.")
+    entries = {name: entry for name, entry in state.items() if name != "step"}
+    expected = jax.eval_shape(functools.partial(_init, tx), like)
+    if jax.tree.structure(expected) != jax.tree.structure(entries):
+        raise ValueError(
+            f"{label(tx)}: the state belongs to another optimizer or to other parameters: {structure_difference(expected, entries)}. "
+            f"Make a new one with init(params)."
+        )
+    for (path, want), have in zip(jax.tree_util.tree_leaves_with_path(expected), jax.tree.leaves(entries), strict=True):
+        if want.shape != jnp.shape(have):
+            raise ValueError(
+                f"{label(tx)}: the state has shape {jnp.shape(have)} at {path_name(path)}, where these trees need {want.shape}. "
+                "It belongs to parameters of other shapes, or the gradient has another shape than they."
+            )
+    return jnp.asarray(state["step"])
+
+
+def _same_types(new: PyTree, old: PyTree, part: str) -> PyTree:
+    """The new state in the types of the old one."""
+    if jax.tree.structure(new) != jax.tree.structure(old):
+        raise ValueError(f"{part}: the update changed the structure of the state: {structure_difference(old, new)}.")
+
+    def fitted(path: Any, before: Any, after: Any) -> Any:
+        if jnp.shape(before) != jnp.shape(after):
+            raise ValueError(
+                f"{part}: the update changed the state at {path_name(path)} from shape {jnp.shape(before)} to {jnp.shape(after)}."
+            )
+        before, after = jnp.asarray(before), jnp.asarray(after)
+        same = before.dtype == after.dtype and not getattr(after, "weak_type", False)
+        return after if same else jax.lax.convert_element_type(after, before.dtype)
+
+    return jax.tree_util.tree_map_with_path(fitted, old, new)

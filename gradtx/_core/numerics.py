@@ -1,0 +1,103 @@
+"""Arithmetic that every rule shares: wide dtypes, roots that differentiate at zero, rules for one array lifted to trees."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradtx._core.types import PyTree
+
+
+def widened(dtype: Any) -> Any:
+    """The real dtype that arithmetic on leaves of `dtype` is done in: float32, or float64 where the leaf is that wide."""
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        dtype = jnp.finfo(dtype).dtype
+    return jnp.promote_types(dtype, jnp.float32)
+
+
+def widest(tree: PyTree) -> Any:
+    """The dtype of scalars that speak for a whole tree: the widest of its leaves, float32 at least."""
+    return functools.reduce(jnp.promote_types, (leaf.dtype for leaf in jax.tree.leaves(tree)), jnp.dtype(jnp.float32))
+
+
+def leafwise(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """Lift a rule for one array to trees: `rule(*arrays, **numbers)` becomes `lifted(*trees, **numbers)`.
+
+    The rule is compiled under its own name, so that leaves of equal shape share one trace: a thousand leaves cost a thousand
+    calls in the program, not a thousand copies of the rule. Numbers take the dtype of the leaf they meet.
+    """
+    compiled = jax.jit(rule)
+
+    @functools.wraps(rule)
+    def lifted(*trees: PyTree, **numbers: Any) -> PyTree:
+        def at_leaf(leaf: Any, *others: Any) -> Any:
+            return compiled(leaf, *others, **{name: matched(number, leaf.dtype) for name, number in numbers.items()})
+
+        return jax.tree.map(at_leaf, *trees)
+
+    return lifted
+
+
+def matched(number: Any, dtype: Any) -> Any:
+    """`number` ready to meet a leaf of `dtype`: arrays are cast, Python numbers (and None) adapt by themselves."""
+    if isinstance(number, jax.Array) and number.dtype != dtype:
+        return number.astype(dtype)
+    return number
+
+
+@leafwise
+def averaged(average: jax.Array, x: jax.Array, *, decay: Any) -> jax.Array:
+    """One step of an exponentially weighted average."""
+    return decay * average + (1 - decay) * x
+
+
+@leafwise
+def filled(x: jax.Array, *, value: Any) -> jax.Array:
+    """An array like `x` that holds `value` everywhere."""
+    return jnp.full_like(x, value)
+
+
+@leafwise
+def squared(x: jax.Array) -> jax.Array:
+    return x * x
+
+
+@leafwise
+def plus(x: jax.Array, *, by: Any) -> jax.Array:
+    return x + by
+
+
+@leafwise
+def scaled(x: jax.Array, *, by: Any) -> jax.Array:
+    return by * x
+
+
+@leafwise
+def divided(x: jax.Array, *, by: Any) -> jax.Array:
+    return x / by
+
+
+@jax.custom_jvp
+def root(x: jax.Array) -> jax.Array:
+    """The square root with derivative 0 at 0, so that a gradient that was always zero cannot make a hypergradient NaN."""
+    return jnp.sqrt(x)
+
+
+@root.defjvp
+def _root_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[jax.Array, jax.Array]:
+    (x,), (dx,) = primals, tangents
+    y = root(x)
+    return y, jnp.where(y > 0, 0.5 / jnp.where(y > 0, y, 1), 0) * dx
+
+
+def power(x: jax.Array, exponent: Any) -> jax.Array:
+    """`x ** exponent` for x >= 0, with value and derivatives 0 at 0."""
+    return jnp.where(x > 0, jnp.where(x > 0, x, 1) ** exponent, 0)
+
+
+def global_norm(tree: PyTree) -> jax.Array:
+    """The Euclidean norm of all leaves together, in the widest dtype among them."""
+    dtype = widest(tree)
+    return root(sum((jnp.sum(jnp.square(leaf)).astype(dtype) for leaf in jax.tree.leaves(tree)), jnp.zeros((), dtype)))

@@ -1,0 +1,114 @@
+"""A schedule: a number that depends on the step, as a value whose own numbers are its leaves."""
+
+import functools
+from collections.abc import Callable
+from typing import Annotated, Any, Final, ParamSpec, final
+
+import jax
+import jax.numpy as jnp
+
+from gradtx._core.call import Call, Form, register
+from gradtx._core.kinds import Kind, NumberKind
+
+P = ParamSpec("P")
+
+
+@final
+class ScheduleKind(Kind):
+    """A schedule that the factory evaluates itself, at steps of its own choice. A number stands for the constant."""
+
+    dynamic = True
+
+    def accept(self, value: Any, where: str) -> Any:
+        return NumberKind().accept(value, where)
+
+    def resolve(self, value: Any, where: str, context: Any) -> Any:
+        return value if isinstance(value, Schedule) else lambda step: NumberKind().resolve(value, where, context)
+
+
+@final
+class SchedulesKind(Kind):
+    """Several schedules, each evaluated by the factory itself."""
+
+    dynamic = True
+
+    def accept(self, value: Any, where: str) -> Any:
+        return tuple(ScheduleKind().accept(part, f"{where}[{k}]") for k, part in enumerate(value))
+
+    def resolve(self, value: Any, where: str, context: Any) -> Any:
+        return tuple(ScheduleKind().resolve(part, f"{where}[{k}]", context) for k, part in enumerate(value))
+
+
+class StepContext:
+    """What the arguments of a schedule are resolved with: the step."""
+
+    def __init__(self, step: Any, where: str) -> None:
+        self.step, self.where = step, where
+
+
+@final
+class Schedule(Call):
+    """A number that depends on the step. Made by a factory such as `linear_schedule(1e-3, 0.0, 1000)`.
+
+    `schedule(step)` is its value; `2 * schedule`, `schedule * other` and `schedule + other` are schedules again. It may stand
+    for any numeric argument of any factory, another schedule's included. Its numbers are leaves, so they may be swept or traced.
+    """
+
+    argument_kind: Final = ScheduleKind()
+
+    def __call__(self, step: Any) -> jax.Array:
+        """The value at `step` (an int, an array of steps, or traced), in the default float dtype."""
+        time = jnp.asarray(step, dtype=float)
+        return jnp.asarray(self.form.open(self.arguments, StepContext(step, self.form.name))(time), dtype=float)
+
+    def at_step(self, step: Any) -> jax.Array:
+        return self(step)
+
+    def __mul__(self, factor: Any) -> "Schedule":
+        return scaled_schedule(self, factor)
+
+    def __add__(self, other: Any) -> "Schedule":
+        return summed_schedule(self, other)
+
+    __rmul__ = __mul__
+    __radd__ = __add__
+
+
+register(Schedule)
+
+
+def schedule(body: Callable[P, Callable[[jax.Array], Any]]) -> Callable[P, Schedule]:
+    """Make a factory of schedules from a function that takes the numbers and returns `value(time)`.
+
+    `time` is the step as a float array. The numbers arrive as scalars, other schedules among them already evaluated.
+
+    ```python
+    import gradtx, jax.numpy as jnp
+
+    @gradtx.schedule
+    def halving_schedule(initial: gradtx.Number, period: gradtx.Positive):
+        return lambda time: initial * 0.5 ** jnp.floor(time / period)
+
+    optimizer = gradtx.sgd(halving_schedule(0.1, period=100))
+    ```
+    """
+
+    @functools.wraps(body)
+    def make(*args: P.args, **kwargs: P.kwargs) -> Schedule:
+        return Schedule(form, form.bind(args, kwargs))
+
+    form = Form(body, make)
+    setattr(make, "form", form)  # noqa: B010 (functions have no declared attributes)
+    return make
+
+
+@schedule
+def scaled_schedule(schedule: Annotated[Any, NumberKind()], factor: Annotated[Any, NumberKind()]) -> Callable[[jax.Array], Any]:
+    """A schedule times a factor: what `factor * schedule` makes."""
+    return lambda time: schedule * factor
+
+
+@schedule
+def summed_schedule(schedule: Annotated[Any, NumberKind()], other: Annotated[Any, NumberKind()]) -> Callable[[jax.Array], Any]:
+    """A schedule plus another, or plus a number: what `schedule + other` makes."""
+    return lambda time: schedule + other

@@ -1,0 +1,87 @@
+"""What flows beside the updates: the step, the gradient behind them, what parts publish, and the caller's extras."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gradtx._core.call import FORMS, nearest
+from gradtx._core.types import PyTree
+
+KEPT = ("gradient", "step", "average")
+"""Signals that the library itself provides, so no caller may pass them."""
+
+OF_PARAMETERS = ("value_fn",)
+"""Extras that are functions of the parameters. Parts see them as functions of the inner tree."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Signals:
+    """`averaged` says that the updates are an average by now, so that `gradient` no longer follows them."""
+
+    step: Any
+    gradient: PyTree
+    averaged: bool = False
+    published: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    extras: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    path: tuple[str, ...] = ()
+
+    @property
+    def where(self) -> str:
+        return "/".join(name for name in self.path if name != "stateless") or "stateless"
+
+    def replace(self, **changes: Any) -> "Signals":
+        return dataclasses.replace(self, **changes)
+
+    def named(self) -> dict[str, Any]:
+        return {**self.extras, **self.published, "gradient": self.gradient, "step": self.step}
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What a part did besides changing the updates."""
+
+    averaged: bool = False
+    published: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+
+    def absorb(self, other: "Outcome") -> None:
+        self.averaged |= other.averaged
+        self.published.update(other.published)
+
+
+def call_update(update: Callable[..., Any], updates: PyTree, state: Any, params: PyTree, signals: Signals) -> Any:
+    """Call a part's `update` with the signals and extras that its signature asks for by keyword."""
+    parameters = inspect.signature(update).parameters.values()
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(positional) > 2 and positional[2].default is inspect.Parameter.empty and params is None:
+        raise ValueError(f"{signals.where} needs the parameters: call update(gradients, state, params).")
+    available = signals.named()
+    asked = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
+    for name, parameter in asked.items():
+        if name not in available and parameter.default is inspect.Parameter.empty:
+            raise TypeError(_missing(signals, name))
+    chosen = {name: available[name] for name in asked if name in available}
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        chosen = {**signals.extras, **chosen}
+    return update(*(updates, state, params)[: len(positional)], **chosen)
+
+
+def _missing(signals: Signals, name: str) -> str:
+    if name == "average":
+        return f"{signals.where} needs the running average of the gradient: put scale_by_momentum(...) before it in the chain."
+    passed = ", ".join(sorted(signals.extras)) or "none"
+    hint = ", for example value_fn=lambda params: loss(params, batch)" if name == "value_fn" else ""
+    return f"{signals.where} needs the extra {name!r}: call update(gradients, state, params, {name}=...){hint}. Extras passed: {passed}."
+
+
+def check_extras(extras: Mapping[str, Any], part: str, accepts_any: bool) -> None:
+    """Refuse extras that no transformation declares: they are misspellings."""
+    declared = {name for form in FORMS.values() for name in form.keywords} - set(KEPT)
+    for name in extras:
+        if name in KEPT:
+            raise TypeError(f"{part}: {name!r} is kept by the optimizer itself; leave it out.")
+        if name not in declared and not accepts_any:
+            raise TypeError(
+                f"{part}: no transformation takes an extra called {name!r}{nearest(name, declared)}. "
+                f"Known extras: {', '.join(sorted(declared))}."
+            )

@@ -1,0 +1,228 @@
+"""A gradient transformation: a factory with its arguments that is also an `(init, update)` pair of pure functions."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Final, NamedTuple, ParamSpec, Self, TypeAlias, final, overload
+
+import jax
+import jax.numpy as jnp
+
+from gradtx._core import contract
+from gradtx._core.call import Call, Form, register
+from gradtx._core.kinds import Kind, shown
+from gradtx._core.run import Context, init_entries, update_entries
+from gradtx._core.types import PyTree
+
+P = ParamSpec("P")
+
+
+class Pair(NamedTuple):
+    """Two functions, `init` and `update`: an optimizer for hosts that want closures."""
+
+    init: Callable[..., Any]
+    update: Callable[..., Any]
+
+
+@final
+class TransformationKind(Kind):
+    """A transformation. `statistic` says that it is a moment, whose result is a statistic and not the update."""
+
+    dynamic = True
+
+    def __init__(self, statistic: bool = False) -> None:
+        self.statistic = statistic
+
+    def accept(self, value: Any, where: str) -> Any:
+        return as_transformation(value, where)
+
+    def resolve(self, value: Any, where: str, context: Context) -> Any:
+        return value.bind(context.inside(self.statistic))
+
+
+@final
+class GradientTransformation(Call):
+    """An optimizer, or a part of one: a value made by a factory such as `adam(1e-3)`.
+
+    It is a pytree whose leaves are its hyperparameters, and a pair of pure functions: `init, update = tx`. Read an argument as an
+    attribute (`tx.learning_rate`), change it with `tx.replace(learning_rate=3e-4)`; `repr(tx)` is the call that makes it, and equality is by
+    value.
+    """
+
+    argument_kind: Final = TransformationKind()
+    _context: Context | None = None
+
+    def init(self, params: PyTree) -> dict[str, Any]:
+        """The state for parameters like `params` (arrays, or `jax.ShapeDtypeStruct` for abstract ones).
+
+        Returns nested dicts: `step`, and for each part that remembers something its name, its slots, and in each the tree of the
+        parameters. None, integers, bools, keys and float0 leaves are not trained and have no state.
+        """
+        if self._context is not None:
+            return init_entries(self, params, self._context.signals)
+        return contract.init(self, params)
+
+    def update(self, updates: PyTree, state: PyTree, params: PyTree = None, /, **extras: Any) -> tuple[PyTree, dict[str, Any]]:
+        """One step: `(updates, state)` from the gradients, the state, the parameters, and extras such as `value_fn=`.
+
+        The result has the structure, shapes and dtypes of `updates`; `apply_updates(params, updates)` adds it. The state comes back with
+        exactly the types it had.
+        """
+        if self._context is None:
+            return contract.update(self, updates, state, params, extras)
+        context = self._context
+        kept = {name: extras.pop(name) for name in ("gradient", "step") if name in extras}
+        signals = context.signals.replace(**kept, extras={**context.signals.extras, **extras})
+        params = context.params if params is None else params
+        updates, entries, outcome = update_entries(self, updates, state or {}, params, signals)
+        context.outcome.absorb(outcome)
+        return updates, entries
+
+    def __iter__(self) -> Iterator[Callable[..., Any]]:
+        return iter((self.init, self.update))
+
+    @property
+    def pair(self) -> Pair:
+        """The two functions as closures, for hosts that refuse a pytree with array leaves in a static field."""
+        return Pair(self.init, self.update)
+
+    def bind(self, context: Context) -> Self:
+        """This transformation as a part of another: `init` and `update` then run inside the other's update."""
+        bound = type(self)(self.form, self.arguments)
+        object.__setattr__(bound, "_context", context)
+        return bound
+
+
+register(GradientTransformation)
+
+Moment: TypeAlias = Annotated[GradientTransformation, TransformationKind(statistic=True)]
+"""A running statistic: a transformation that turns a tree into its average, sum or maximum over the steps."""
+
+
+@overload
+def transformation(body: Callable[P, Any]) -> Callable[P, GradientTransformation]: ...
+@overload
+def transformation(
+    *, averages: bool | Callable[[Any], bool] = False
+) -> Callable[[Callable[P, Any]], Callable[P, GradientTransformation]]: ...
+def transformation(body: Callable[..., Any] | None = None, *, averages: bool | Callable[[Any], bool] = False) -> Any:
+    """Make a factory of transformations from a function that returns `(init, update)`, or a chain.
+
+    The call becomes a value; its body runs anew at every `init` and `update`, with schedules already evaluated. Annotations say
+    what an argument is: `Number` and its kin, `GradientTransformation` and `Moment` are children of the pytree; strings, bools, ints and functions
+    are part of its structure. `update(updates, state, params=None, *, ...)` names what else it needs by keyword: `gradient` (the
+    gradient behind the updates), `step`, `average`, or any extra the caller passes. Inside, every leaf is a real array in float32 or
+    wider.
+
+    `averages=True` says that the updates become a running average, so that the gradient behind them stays what it was before.
+
+    ```python
+    import gradtx, jax
+
+    @gradtx.transformation
+    def scale_by_half_life(half_life: gradtx.Positive):
+        def init(params):
+            return None
+
+        def update(updates, state, params=None, *, step):
+            return jax.tree.map(lambda u: u * 0.5 ** (step / half_life), updates), state
+
+        return init, update
+
+    optimizer = gradtx.chain(gradtx.clip(1.0), scale_by_half_life(100.0), gradtx.sgd(0.1))
+    ```
+    """
+    if body is None:
+        return lambda body: _factory(body, averages=averages)
+    return _factory(body)
+
+
+def _factory(body: Callable[P, Any], **traits: bool) -> Callable[P, GradientTransformation]:
+    @functools.wraps(body)
+    def make(*args: P.args, **kwargs: P.kwargs) -> GradientTransformation:
+        return GradientTransformation(form, form.bind(args, kwargs))
+
+    form = Form(body, make, **traits)
+    setattr(make, "form", form)  # noqa: B010 (functions have no declared attributes)
+    return make
+
+
+def as_transformation(value: Any, where: str) -> GradientTransformation:
+    """Return `value` if it is a transformation, wrap it if it is another library's, explain what it is otherwise."""
+    if isinstance(value, GradientTransformation):
+        return value
+    if hasattr(value, "form"):
+        raise TypeError(f"{where} is the factory {value.form.name}, not a transformation. Call it: {value.form.usage}.")
+    if isinstance(value, type) or not (hasattr(value, "init") and hasattr(value, "update")):
+        hint = " Write trace(0.9) for v = 0.9 v + g, or ema(0.9) for v = 0.9 v + 0.1 g." if isinstance(value, float | int) else ""
+        raise TypeError(f"{where} must be a transformation (something with init and update), got {shown(value)}.{hint}")
+    return foreign(value.init, value.update)
+
+
+def _holds_averages(state: Any) -> bool:
+    return any(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(state))
+
+
+@transformation(averages=_holds_averages)
+def foreign(init_fn: Callable[..., Any], update_fn: Callable[..., Any]) -> Any:
+    """Another library's pair of functions as a part. Made by itself wherever such a pair stands for a transformation.
+
+    It is taken to average if its state holds floating-point arrays.
+    """
+    takes_extras = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(update_fn).parameters.values())
+
+    def init(params: PyTree) -> Any:
+        state = init_fn(params)
+        return {"state": state}
+
+    def update(updates: PyTree, state: Any, params: PyTree = None, **extras: Any) -> Any:
+        updates, inner = update_fn(updates, state["state"], params, **(extras if takes_extras else {}))
+        return updates, {"state": inner}
+
+    return init, update
+
+
+@transformation
+def identity() -> Any:
+    """Leave the updates as they are: the unit of `chain`."""
+    return (lambda params: None), (lambda updates, state: (updates, state))
+
+
+@transformation
+def stateless(apply: Callable[..., PyTree]) -> Any:
+    """A part that remembers nothing, from `apply(updates, params=None, *, ...)`, which may ask for signals and extras by keyword.
+
+    It is what most parts return: `return stateless(lambda updates: ...)`.
+    """
+    signature = inspect.signature(apply)
+
+    def update(updates: PyTree, state: Any, *params: PyTree, **signals: Any) -> Any:
+        return apply(updates, *params, **signals), state
+
+    first, *rest = signature.parameters.values()
+    state = inspect.Parameter("state", first.kind)
+    setattr(update, "__signature__", signature.replace(parameters=[first, state, *rest]))  # noqa: B010
+    return (lambda params: None), update
+
+
+def _named(name: str, transformation: GradientTransformation) -> Any:
+    """`transformation` under a name of your choice in the state, where two parts of one chain would share theirs."""
+    return transformation
+
+
+named = _factory(_named, scope=False)
+
+
+def chain(*transformations: Annotated[Any, TransformationKind()]) -> GradientTransformation:
+    """Apply transformations one after the other, each to the updates of the one before.
+
+    A chain in a chain is spliced in, so that `chain` is associative, with `identity()` as its unit. Any object with `init` and
+    `update` may be a part, Optax's included.
+    """
+    parts = _CHAIN.bind(transformations, {})["transformations"]
+    spliced = (inner for part in parts for inner in (part.transformations if part.form.composes else (part,)))
+    return GradientTransformation(_CHAIN, {"transformations": tuple(spliced)})
+
+
+_CHAIN = Form(chain, chain, composes=True)
+setattr(chain, "form", _CHAIN)  # noqa: B010 (functions have no declared attributes)

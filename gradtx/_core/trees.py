@@ -1,0 +1,122 @@
+"""The boundary between the trees users have and the trees the parts see.
+
+Inside, every leaf is a real array in float32 or wider. What cannot be trained (None, integers, bools, keys, float0, functions) is
+None there, and a complex leaf is its real and imaginary part, each a leaf of its own.
+"""
+
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+
+from gradtx._core.kinds import shown
+from gradtx._core.numerics import widened
+from gradtx._core.types import PyTree
+
+
+def path_name(path: tuple[Any, ...]) -> str:
+    """`layers/0/w` for a key path, `the tree itself` for a bare leaf."""
+    return jax.tree_util.keystr(path, simple=True, separator="/") or "(the leaf itself)"
+
+
+def leaves_by_path(tree: PyTree) -> tuple[list[tuple[Any, Any]], Any]:
+    """The leaves of a tree with None counted among them, each with its path, and the structure."""
+    return jax.tree_util.tree_flatten_with_path(tree, is_leaf=lambda leaf: leaf is None)
+
+
+def is_trainable(leaf: Any) -> bool:
+    if isinstance(leaf, float | complex):
+        return True
+    return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.inexact)
+
+
+def structure_difference(expected: PyTree, given: PyTree) -> str:
+    """Where two trees part ways, in words: missing and unexpected paths, or containers of different types."""
+    wanted = {path_name(path) for path, _ in leaves_by_path(expected)[0]}
+    found = {path_name(path) for path, _ in leaves_by_path(given)[0]}
+    parts: list[str] = []
+    for label, names in (("missing", wanted - found), ("unexpected", found - wanted)):
+        if names:
+            listed = sorted(names)
+            parts.append(f"{label}: {', '.join(listed[:4])}{f' and {len(listed) - 4} more' if len(listed) > 4 else ''}")
+    if not parts:
+        errors = jax.tree_util.equality_errors(expected, given, is_leaf=lambda leaf: leaf is None)
+        for path, want, have, _ in errors:
+            parts.append(f"at {path_name(path)} there is {have} where {want} is expected")
+            break
+    return "; ".join(parts) or "the containers differ"
+
+
+@final
+class Boundary:
+    """One tree of the user's, `like`, and how its leaves are seen inside."""
+
+    def __init__(self, like: PyTree, called: str) -> None:
+        self.like, self.called = like, called
+        entries, self.structure = leaves_by_path(like)
+        self.paths = [path for path, _ in entries]
+        self.leaves = [leaf for _, leaf in entries]
+
+    def check(self, tree: PyTree, called: str) -> list[Any]:
+        """The leaves of `tree`, after making sure that it fits `like` leaf by leaf."""
+        entries, structure = leaves_by_path(tree)
+        if structure != self.structure:
+            raise ValueError(f"The {called} are not a tree like the {self.called}: {structure_difference(self.like, tree)}.")
+        for path, own, (_, leaf) in zip(self.paths, self.leaves, entries, strict=True):
+            self._check_leaf(path_name(path), own, leaf, called)
+        return [leaf for _, leaf in entries]
+
+    def _check_leaf(self, name: str, own: Any, leaf: Any, called: str) -> None:
+        if not is_trainable(own):
+            return
+        if leaf is None:
+            raise ValueError(
+                f"The {called} have None at {name}, where the {self.called} have {shown(own)}. To leave a leaf out, make it None "
+                "in both, or wrap the optimizer in freeze(...)."
+            )
+        if jnp.shape(leaf) != jnp.shape(own):
+            raise ValueError(
+                f"The {called} have shape {jnp.shape(leaf)} at {name}, where the {self.called} have shape {jnp.shape(own)}. "
+                "They would broadcast in silence; give both the same shape."
+            )
+        if not is_trainable(leaf):
+            raise TypeError(f"The {called} have {shown(leaf)} at {name}; a gradient there must be a floating-point array.")
+        if jnp.iscomplexobj(leaf) and not jnp.iscomplexobj(own):
+            raise TypeError(f"The {called} are complex at {name}, where the {self.called} are real. Take the real part first.")
+
+    def inward(self, tree: PyTree, called: str) -> PyTree:
+        """`tree` as the parts see it, cast to the wide dtype of `like`."""
+        leaves = self.check(tree, called)
+        return self.structure.unflatten([_inside(own, leaf) for own, leaf in zip(self.leaves, leaves, strict=True)])
+
+    def outward(self, inner: PyTree, tree: PyTree) -> PyTree:
+        """`inner` as the user sees it: in the dtypes of `tree`, with its untrainable leaves unchanged (as updates: zero)."""
+        inside = self.structure.flatten_up_to(inner)
+        outside = [leaf for _, leaf in leaves_by_path(tree)[0]]
+        return self.structure.unflatten([_outside(new, leaf) for new, leaf in zip(inside, outside, strict=True)])
+
+    def restored(self, inner: PyTree) -> PyTree:
+        """`inner` as a tree like `like`, untrainable leaves taken from there: what a loss can be evaluated at."""
+        inside = self.structure.flatten_up_to(inner)
+        return self.structure.unflatten([own if new is None else _outside(new, own) for new, own in zip(inside, self.leaves, strict=True)])
+
+
+def _inside(own: Any, leaf: Any) -> Any:
+    if not is_trainable(own):
+        return None
+    array = jnp.asarray(leaf)
+    dtype = widened(jnp.result_type(own))
+    if jnp.iscomplexobj(own):
+        return {"real": jnp.real(array).astype(dtype), "imag": jnp.imag(array).astype(dtype)}
+    return array.astype(dtype)
+
+
+def _outside(new: Any, leaf: Any) -> Any:
+    if new is None:
+        is_number = hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.number) and leaf.dtype != jax.dtypes.float0
+        return jnp.zeros_like(leaf) if is_number else leaf
+    dtype = jnp.result_type(leaf)
+    if isinstance(new, dict):
+        real = jnp.finfo(dtype).dtype
+        return jax.lax.complex(new["real"].astype(real), new["imag"].astype(real))
+    return new.astype(dtype)

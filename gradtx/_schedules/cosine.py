@@ -1,0 +1,57 @@
+"""Schedules along a cosine: decay, warmup before it, warm restarts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradtx._core.schedule import schedule
+from gradtx._core.types import Fraction, Number, Positive
+from gradtx._schedules.polynomial import fraction
+
+
+def half_wave(passed: jax.Array) -> jax.Array:
+    """From 1 at 0 to 0 at 1 along half a cosine."""
+    return 0.5 * (1 + jnp.cos(jnp.pi * passed))
+
+
+@schedule
+def cosine_decay_schedule(init_value: Number, decay_steps: Positive, alpha: Fraction = 0.0) -> Callable[[jax.Array], Any]:
+    """Half a cosine: `init_value` at step 0, `alpha` times that from step `decay_steps` on. (Loshchilov & Hutter 2016.)"""
+    return lambda time: init_value * (alpha + (1 - alpha) * half_wave(fraction(time, 0, decay_steps)))
+
+
+@schedule
+def warmup_cosine_decay_schedule(
+    init_value: Number, peak_value: Number, warmup_steps: Positive, decay_steps: Positive, end_value: Number = 0.0
+) -> Callable[[jax.Array], Any]:
+    """Linear warmup, then half a cosine: `init_value` at step 0, `peak_value` at `warmup_steps`, `end_value` from `decay_steps` on.
+
+    `decay_steps` counts from the beginning, the warmup included.
+    """
+
+    def value(time: jax.Array) -> jax.Array:
+        rising = init_value + (peak_value - init_value) * fraction(time, 0, warmup_steps)
+        falling = end_value + (peak_value - end_value) * half_wave(fraction(time, warmup_steps, decay_steps - warmup_steps))
+        return jnp.where(time < warmup_steps, rising, falling)
+
+    return value
+
+
+@schedule
+def sgdr_schedule(peak_value: Number, period: Positive, period_factor: Number = 1.0, end_value: Number = 0.0) -> Callable[[jax.Array], Any]:
+    """Cosine decay with warm restarts: `peak_value` at step 0 and at each restart, almost `end_value` just before.
+
+    The first period lasts `period` steps, each later one `period_factor` ≥ 1 times the one before. (Loshchilov & Hutter 2016.)
+    """
+
+    def value(time: jax.Array) -> jax.Array:
+        growing = period_factor > 1
+        factor = jnp.where(growing, period_factor, 2.0)
+        cycle = jnp.floor(jnp.log1p(time / period * (factor - 1)) / jnp.log(factor) + 1e-6)
+        begin = period * (factor**cycle - 1) / (factor - 1)
+        passed = jnp.where(growing, (time - begin) / (period * factor**cycle), jnp.mod(time / period, 1))
+        return end_value + (peak_value - end_value) * half_wave(jnp.clip(passed, 0, 1))
+
+    return value

@@ -1,0 +1,28 @@
+"""Warmup, plateau, cooldown."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradtx._core.schedule import schedule
+from gradtx._core.types import Number, Positive
+from gradtx._schedules.polynomial import fraction
+
+
+@schedule
+def warmup_stable_decay_schedule(
+    peak_value: Number, warmup_steps: Positive, total_steps: Positive, decay_steps: Positive, end_value: Number = 0.0
+) -> Callable[[jax.Array], Any]:
+    """Linear up, constant, linear down: 0 at step 0, `peak_value` from `warmup_steps` until `decay_steps` before the end, `end_value` from `total_steps` on.
+
+    A run can be prolonged from its plateau by a larger `total_steps`. (Hu et al. 2024.)
+    """
+
+    def value(time: jax.Array) -> jax.Array:
+        rising = peak_value * fraction(time, 0, warmup_steps)
+        falling = fraction(time, total_steps - decay_steps, decay_steps)
+        return jnp.where(time < warmup_steps, rising, peak_value + (end_value - peak_value) * falling)
+
+    return value

@@ -1,0 +1,46 @@
+"""RAdam's division by the root of the second moment, held back while the variance of that root is infinite."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradtx._core.numerics import averaged, leafwise, matched, root, squared, widest
+from gradtx._core.transformation import transformation
+from gradtx._core.types import OpenDecay, Positive, PyTree
+
+
+@leafwise
+def _rectified(u: jax.Array, v: jax.Array, *, factor: Any, eps: Any, active: Any) -> jax.Array:
+    return jnp.where(active > 0, u * factor / (root(v) + eps), u)
+
+
+def rectification(decay: jax.Array, weight: jax.Array, time: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The length ρₜ of the average that `decay` makes of `time` steps, and its variance correction; `weight` is 1 − βᵗ."""
+    longest = 2 / (1 - decay) - 1
+    length = longest - 2 * time * (1 - weight) / weight
+    ratio = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
+    return length, root(jnp.maximum(ratio, 0))
+
+
+@transformation
+def scale_by_rectified_rms(decay: OpenDecay, eps: Positive) -> Any:
+    """Divide by the root of the corrected average of g², times RAdam's variance rectification; do nothing while that has no variance.
+
+    u ← u rₜ √(1 − βᵗ) / (√v + eps) once ρₜ > 5, else u, with v ← β v + (1 − β) g². Epsilon is added to the uncorrected root, as in the
+    authors' code and PyTorch. `decay` β must exceed 0.6, below which ρ never passes 5. (Liu et al. 2019, algorithm 2.)
+    """
+
+    def init(params: PyTree) -> Any:
+        return {"average": jax.tree.map(jnp.zeros_like, params), "weight": jnp.zeros((), widest(params))}
+
+    def update(updates: PyTree, state: Any, params: PyTree = None, *, gradient: PyTree, step: jax.Array) -> Any:
+        dtype = state["weight"].dtype
+        beta = jnp.asarray(matched(decay, dtype), dtype)
+        weight = averaged(state["weight"], jnp.ones((), dtype), decay=beta)
+        second = averaged(state["average"], squared(gradient), decay=decay)
+        length, rectified = rectification(beta, weight, step.astype(dtype) + 1)
+        scaled = _rectified(updates, second, factor=rectified * root(weight), eps=eps, active=length - 5)
+        return scaled, {"average": second, "weight": weight}
+
+    return init, update
