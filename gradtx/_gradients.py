@@ -18,9 +18,10 @@ Loss = Callable[[PyTree], Any]
 def numerical_gradient(f: Loss, params: PyTree, step: float | None = None) -> PyTree:
     """The gradient by central differences: (f(x + h) − f(x − h)) / 2h in each coordinate, 2n evaluations.
 
-    Its error is about h² |f‴| / 6 from truncation and ε |f| / h from rounding, with ε that of the parameters' dtype. `step` is h relative to max(1, |x|);
-    the default ε^⅓ balances the two at about ε^⅔: 4e-11 in float64, 2e-5 in float32, so check in float64. Leaves that are not trained come back as
-    they are. For a complex leaf it is ∂f/∂re + i ∂f/∂im, the conjugate of `jax.grad`.
+    Its error is about h² |f‴| / 6 from truncation and ε |f| / h from rounding, with ε that of the parameters' dtype.
+    `step` is h relative to max(1, |x|); the default ε^⅓ balances the two at about ε^⅔: 4e-11 in float64, 2e-5 in
+    float32, so check in float64. Leaves that are not trained come back as they are. For a complex leaf it is ∂f/∂re +
+    i ∂f/∂im, the conjugate of `jax.grad`.
     """
     return _differences(f, params, step, 1 / 3, lambda ahead, behind, here, up, down: (ahead - behind) / (up + down))
 
@@ -28,8 +29,9 @@ def numerical_gradient(f: Loss, params: PyTree, step: float | None = None) -> Py
 def one_sided_numerical_gradient(f: Loss, params: PyTree, step: float | None = None) -> PyTree:
     """The gradient by one-sided differences: (f(x + h) − f(x)) / h in each coordinate, as it is defined.
 
-    Its error is about h |f″| / 2 from truncation and ε |f| / h from rounding. `step` is h relative to max(1, |x|); the default √ε balances the two
-    at about √ε: 1e-8 in float64, 3e-4 in float32. `numerical_gradient` is better for twice the price.
+    Its error is about h |f″| / 2 from truncation and ε |f| / h from rounding. `step` is h relative to max(1, |x|);
+    the default √ε balances the two at about √ε: 1e-8 in float64, 3e-4 in float32. `numerical_gradient` is better for
+    twice the price.
     """
     return _differences(f, params, step, 1 / 2, lambda ahead, behind, here, up, down: (ahead - here) / up)
 
@@ -118,20 +120,21 @@ def check_gradient(
 ) -> GradientCheck:
     """Compare a gradient with `numerical_gradient`, leaf by leaf.
 
-    `gradient` is a function of the parameters, `jax.grad(f)` if left out. A leaf agrees where every element differs by at most `atol + rtol · max(|a|, |n|)`; the
-    defaults are 10 ε^⅔ (times max(1, |f|) for `atol`), what central differences can resolve in the parameters' dtype. The result is true if all agree; for each leaf it
-    holds the worst index with both values. At a kink (hinge, ReLU at 0) the two may differ rightly.
+    `gradient` is a function of the parameters, `jax.grad(f)` if left out. A leaf agrees where every element differs
+    by at most `atol + rtol · max(|a|, |n|)`; the defaults are 10 ε^⅔ (times max(1, |f|) for `atol`), what central
+    differences can resolve in the parameters' dtype. The result is true if all agree; for each leaf it holds the
+    worst index with both values. At a kink (hinge, ReLU at 0) the two may differ rightly.
     """
     resolvable = 10 * _precision(params) ** (2 / 3)
-    rtol = resolvable if rtol is None else rtol
-    atol = resolvable * max(1.0, float(abs(f(params)))) if atol is None else atol
+    relative = resolvable if rtol is None else rtol
+    absolute = resolvable * max(1.0, float(abs(f(params)))) if atol is None else atol
     given = (jax.grad(f, allow_int=True) if gradient is None else gradient)(params)
     numerical = numerical_gradient(f, params, step)
     boundary = Boundary(params, "parameters")
     analytic = boundary.check(given, "gradients")
     rows = zip(leaves_by_path(params)[0], analytic, leaves_by_path(numerical)[0], strict=True)
     compared = ((path, own, a, n) for (path, own), a, (_, n) in rows if is_trainable(own) and np.size(own))
-    return GradientCheck(tuple(_compared(path_name(path), own, a, n, rtol, atol) for path, own, a, n in compared))
+    return GradientCheck(tuple(_compared(path_name(path), own, a, n, relative, absolute) for path, own, a, n in compared))
 
 
 def _compared(name: str, own: Any, analytic: Any, numerical: Any, rtol: float, atol: float) -> LeafCheck:
@@ -140,4 +143,6 @@ def _compared(name: str, own: Any, analytic: Any, numerical: Any, rtol: float, a
     difference, allowed = np.abs(a - n), atol + rtol * np.maximum(np.abs(a), np.abs(n))
     excess = np.where(np.isnan(difference), np.inf, difference / allowed)
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(excess)), a.shape))
-    return LeafCheck(name, index, a[index].item(), n[index].item(), float(np.nan_to_num(difference[index], nan=np.inf)), float(allowed[index]))
+    return LeafCheck(
+        name, index, a[index].item(), n[index].item(), float(np.nan_to_num(difference[index], nan=np.inf)), float(allowed[index])
+    )

@@ -11,8 +11,8 @@ from gradtx._core.types import PyTree
 def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
     """`params + updates`, added in float32 or wider and rounded once to the dtype of each parameter.
 
-    Leaves that are not trained (None, integers, bools, keys) stay as they are. The trees must match leaf by leaf; nothing
-    broadcasts.
+    Leaves that are not trained (None, integers, bools, keys) stay as they are. The trees must match leaf by leaf;
+    nothing broadcasts.
     """
     boundary = Boundary(params, "parameters")
     leaves = boundary.check(updates, "updates")

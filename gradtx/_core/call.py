@@ -7,6 +7,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, Self
 
 import jax
+import jax.core
+import jax.numpy as jnp
 import numpy as np
 
 from gradtx._core.kinds import Kind, defined_keywords, kind_of
@@ -20,8 +22,8 @@ RESERVED = frozenset({"form", "arguments", "init", "update", "pair", "replace", 
 class Form:
     """A decorated factory: its name, its body and what each of its arguments may be.
 
-    `averages` says that its updates are a running average (or tells so from its state); `composes` that it is `chain` itself; `scope` that a chain which
-    its body returns sees as `gradient` what comes in.
+    `averages` says that its updates are a running average (or tells so from its state); `composes` that it is `chain`
+    itself; `scope` that a chain which its body returns sees as `gradient` what comes in.
     """
 
     def __init__(
@@ -155,7 +157,7 @@ class Call:
         return self.form.make(**merged)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and _identity(self) == _identity(other)
+        return isinstance(other, Call) and type(self) is type(other) and _identity(self) == _identity(other)
 
     def __hash__(self) -> int:
         return hash(_identity(self))
@@ -170,7 +172,7 @@ class Call:
 def _source(value: Any) -> str:
     """How an argument is written in the call that makes it."""
     if isinstance(value, jax.Array | np.ndarray) and not isinstance(value, jax.core.Tracer):
-        if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+        if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
             return f"jax.random.wrap_key_data({_source(jax.random.key_data(value))}, impl={str(jax.random.key_impl(value))!r})"
         return f"jax.numpy.array({np.asarray(value).tolist()}, dtype={str(value.dtype)!r})"
     return repr(value)
@@ -183,7 +185,7 @@ def _readable(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, jax.Array | np.ndarray):
-        scalar = value.shape == () and not isinstance(value, jax.core.Tracer) and jax.dtypes.issubdtype(value.dtype, np.number)
+        scalar = value.shape == () and not isinstance(value, jax.core.Tracer) and jnp.issubdtype(value.dtype, np.number)
         return f"{value:.6g}" if scalar else f"{value.dtype}{list(value.shape)}"
     return repr(value)
 
@@ -197,7 +199,7 @@ def _leaf_identity(leaf: Any) -> Hashable:
     """Numbers and concrete arrays compare by dtype, shape and bits; anything else (a tracer) by identity."""
     if isinstance(leaf, jax.core.Tracer) or not isinstance(leaf, bool | int | float | np.generic | np.ndarray | jax.Array):
         return id(leaf)
-    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         leaf = jax.random.key_data(leaf)
     concrete = np.asarray(leaf)
     return concrete.dtype.name, concrete.shape, concrete.tobytes()

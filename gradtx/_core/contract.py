@@ -1,7 +1,7 @@
 """The contract of state, kept in one place: at the outermost call, whatever the parts do.
 
-Arithmetic is wide, updates leave in the dtypes they came in, the state's avals never change, nothing aliases the parameters, and whatever
-does not fit is refused with the path of the leaf.
+Arithmetic is wide, updates leave in the dtypes they came in, the state's avals never change, nothing aliases the
+parameters, and whatever does not fit is refused with the path of the leaf.
 """
 
 import functools

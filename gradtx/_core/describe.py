@@ -18,8 +18,8 @@ from gradtx._core.types import PyTree
 def describe(tx: GradientTransformation, params: PyTree) -> str:
     """What the optimizer does and what it costs on `params`, from shapes alone: `jax.ShapeDtypeStruct` leaves will do.
 
-    First the chain, each factory opened into its parts; then a line for each leaf with shape, dtype and bytes of state, one for each slot of
-    the state, and the totals.
+    First the chain, each factory opened into its parts; then a line for each leaf with shape, dtype and bytes of
+    state, one for each slot of the state, and the totals.
     """
     state = jax.eval_shape(tx.init, params)
     return "\n".join([*_chain_lines(tx, 0), "", *_leaf_table(params, state), "", *_slot_table(params, state), "", _totals(params, state)])

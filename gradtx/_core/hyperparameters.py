@@ -5,6 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from gradtx._core.call import Call
+from gradtx._core.kinds import evaluated
 from gradtx._core.run import labels
 from gradtx._core.transformation import GradientTransformation
 from gradtx._core.types import PyTree
@@ -13,7 +14,8 @@ from gradtx._core.types import PyTree
 def hyperparameters(tx: GradientTransformation, state: PyTree) -> dict[str, Any]:
     """The numbers that the next update will use: nested dicts by the name of the part and of the argument, schedules evaluated.
 
-    `state` is the optimizer's state, whose `step` decides; it may be traced. Strings, functions and other structure are left out.
+    `state` is the optimizer's state, whose `step` decides; it may be traced. Strings, functions and other structure
+    are left out.
     """
     return _of_parts((tx,), jnp.asarray(state["step"]))
 
@@ -28,10 +30,7 @@ def _of_parts(parts: tuple[GradientTransformation, ...], step: Any) -> dict[str,
 def _of_arguments(part: Call, step: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in part.children():
-        if isinstance(value, GradientTransformation):
-            value = _of_parts((value,), step)
-        elif hasattr(value, "at_step"):
-            value = value.at_step(step)
+        value = _of_parts((value,), step) if isinstance(value, GradientTransformation) else evaluated(value, step)
         if value is not None and not (isinstance(value, dict) and not value):
             found[name] = value
     return found

@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable
 from typing import Any, Literal, final
 
 import jax
+import jax.core
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -46,6 +48,15 @@ class Kind(abc.ABC):
     @abc.abstractmethod
     def resolve(self, value: Any, where: str, context: Any) -> Any:
         """Return what the factory's body is to see at this step."""
+
+
+def is_schedule(value: Any) -> bool:
+    return hasattr(value, "at_step")
+
+
+def evaluated(tree: Any, step: Any) -> Any:
+    """`tree` with every schedule in it replaced by its value at `step`."""
+    return jax.tree.map(lambda leaf: leaf.at_step(step) if is_schedule(leaf) else leaf, tree, is_leaf=is_schedule)
 
 
 def is_traced(value: Any) -> bool:
@@ -92,7 +103,7 @@ class NumberKind(Kind):
     dynamic = True
 
     def accept(self, value: Any, where: str) -> Any:
-        if value is None or hasattr(value, "at_step"):
+        if value is None or is_schedule(value):
             return value
         number = _as_number(value, where)
         if not is_traced(number) and isinstance(number, float | np.ndarray | jax.Array):
@@ -104,7 +115,7 @@ class NumberKind(Kind):
         return number
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:
-        if hasattr(value, "at_step"):
+        if is_schedule(value):
             return value if context.step is None else value.at_step(context.step)
         if value is not None and np.shape(value) != ():
             raise ValueError(
@@ -133,15 +144,18 @@ class NumbersKind(Kind):
 @final
 @dataclasses.dataclass(frozen=True)
 class TreeKind(Kind):
-    """A pytree of numbers or arrays, such as one factor for each parameter."""
+    """A pytree of numbers, arrays or schedules, such as one factor for each parameter."""
 
     dynamic = True
 
     def accept(self, value: Any, where: str) -> Any:
-        return jax.tree_util.tree_map_with_path(lambda path, leaf: _as_number(leaf, f"{where}{jax.tree_util.keystr(path)}"), value)
+        def accepted(path: Any, leaf: Any) -> Any:
+            return leaf if is_schedule(leaf) else _as_number(leaf, f"{where}{jax.tree_util.keystr(path)}")
+
+        return jax.tree_util.tree_map_with_path(accepted, value, is_leaf=is_schedule)
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:
-        return value
+        return value if context.step is None else evaluated(value, context.step)
 
 
 @final
@@ -157,7 +171,7 @@ class KeyKind(Kind):
         return int(value) if isinstance(value, np.integer) else value
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:
-        if jax.dtypes.issubdtype(getattr(value, "dtype", np.int32), jax.dtypes.prng_key):
+        if jnp.issubdtype(getattr(value, "dtype", np.int32), jax.dtypes.prng_key):
             return value
         if np.shape(value) == (2,) and value.dtype == np.uint32:
             return jax.random.wrap_key_data(value)
@@ -203,7 +217,7 @@ class AnyKind(Kind):
         return TreeKind().accept(value, where)
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:
-        if hasattr(value, "at_step"):
+        if is_schedule(value):
             return NumberKind().resolve(value, where, context)
         return value.argument_kind.resolve(value, where, context) if hasattr(value, "argument_kind") else value
 

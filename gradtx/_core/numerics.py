@@ -25,8 +25,8 @@ def widest(tree: PyTree) -> Any:
 def leafwise(rule: Callable[..., Any]) -> Callable[..., Any]:
     """Lift a rule for one array to trees: `rule(*arrays, **numbers)` becomes `lifted(*trees, **numbers)`.
 
-    The rule is compiled under its own name, so that leaves of equal shape share one trace: a thousand leaves cost a thousand
-    calls in the program, not a thousand copies of the rule. Numbers take the dtype of the leaf they meet.
+    The rule is compiled under its own name, so that leaves of equal shape share one trace: a thousand leaves cost a
+    thousand calls in the program, not a thousand copies of the rule. Numbers take the dtype of the leaf they meet.
     """
     compiled = jax.jit(rule)
 

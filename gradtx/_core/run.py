@@ -1,8 +1,8 @@
 """How a transformation runs: the state entry of each part, the gradient that travels beside the updates, the scopes.
 
-A chain carries two values, the updates and the gradient behind them. Until a part averages, the gradient follows the updates;
-from then on it stays what that part was given. A factory whose body returns a chain opens a scope: inside, the gradient begins as what
-comes in; seen from outside, a scope that averaged is one averaging part.
+A chain carries two values, the updates and the gradient behind them. Until a part averages, the gradient follows the
+updates; from then on it stays what that part was given. A factory whose body returns a chain opens a scope: inside,
+the gradient begins as what comes in; seen from outside, a scope that averaged is one averaging part.
 """
 
 import collections

@@ -50,8 +50,9 @@ class StepContext:
 class Schedule(Call):
     """A number that depends on the step. Made by a factory such as `linear_schedule(1e-3, 0.0, 1000)`.
 
-    `schedule(step)` is its value; `2 * schedule`, `schedule * other` and `schedule + other` are schedules again. It may stand
-    for any numeric argument of any factory, another schedule's included. Its numbers are leaves, so they may be swept or traced.
+    `schedule(step)` is its value; `2 * schedule`, `schedule * other` and `schedule + other` are schedules again. It
+    may stand for any numeric argument of any factory, another schedule's included. Its numbers are leaves, so they
+    may be swept or traced.
     """
 
     argument_kind: Final = ScheduleKind()

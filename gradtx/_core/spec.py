@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 
@@ -17,7 +18,8 @@ from gradtx._core.transformation import GradientTransformation
 def to_spec(tx: GradientTransformation | Schedule) -> dict[str, Any]:
     """The optimizer as JSON-able data: the factory's name and its arguments, nested.
 
-    Factories of your own are named `module:name`. Functions among the arguments cannot be written down and are an error.
+    Factories of your own are named `module:name`. Functions among the arguments cannot be written down and are an
+    error.
     """
     form = tx.form
     if FORMS.get(form.spec_name) is not form:
@@ -28,10 +30,11 @@ def to_spec(tx: GradientTransformation | Schedule) -> dict[str, Any]:
     }
 
 
-def from_spec(spec: Mapping[str, Any]) -> Any:
+def from_spec(spec: Any) -> Any:
     """The optimizer (or schedule) that `to_spec` described.
 
-    Only factories that were decorated, hence imported, can be named; nothing else is looked up, and nothing is executed but their calls.
+    Only factories that were decorated, hence imported, can be named; nothing else is looked up, and nothing is
+    executed but their calls.
     """
     if not isinstance(spec, Mapping) or set(spec) != {"factory", "arguments"}:
         raise ValueError(f"A spec is a dict with 'factory' and 'arguments', got {shown(spec)}.")
@@ -61,7 +64,7 @@ def _encoded(value: Any, where: str) -> Any:
     if isinstance(value, dict):
         return {"dict": {key: _encoded(item, f"{where}[{key!r}]") for key, item in value.items()}}
     if isinstance(value, jax.Array | np.ndarray) and not isinstance(value, jax.core.Tracer):
-        if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+        if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
             return {"key": np.asarray(jax.random.key_data(value)).tolist(), "impl": str(jax.random.key_impl(value))}
         return {"array": np.asarray(value).tolist(), "dtype": str(value.dtype)}
     raise TypeError(f"{where} is {shown(value)}, which cannot be written as data.")

@@ -44,9 +44,9 @@ class TransformationKind(Kind):
 class GradientTransformation(Call):
     """An optimizer, or a part of one: a value made by a factory such as `adam(1e-3)`.
 
-    It is a pytree whose leaves are its hyperparameters, and a pair of pure functions: `init, update = tx`. Read an argument as an
-    attribute (`tx.learning_rate`), change it with `tx.replace(learning_rate=3e-4)`; `repr(tx)` is the call that makes it, and equality is by
-    value.
+    It is a pytree whose leaves are its hyperparameters, and a pair of pure functions: `init, update = tx`. Read an
+    argument as an attribute (`tx.learning_rate`), change it with `tx.replace(learning_rate=3e-4)`; `repr(tx)` is the
+    call that makes it, and equality is by value.
     """
 
     argument_kind: Final = TransformationKind()
@@ -55,8 +55,8 @@ class GradientTransformation(Call):
     def init(self, params: PyTree) -> dict[str, Any]:
         """The state for parameters like `params` (arrays, or `jax.ShapeDtypeStruct` for abstract ones).
 
-        Returns nested dicts: `step`, and for each part that remembers something its name, its slots, and in each the tree of the
-        parameters. None, integers, bools, keys and float0 leaves are not trained and have no state.
+        Returns nested dicts: `step`, and for each part that remembers something its name, its slots, and in each the
+        tree of the parameters. None, integers, bools, keys and float0 leaves are not trained and have no state.
         """
         if self._context is not None:
             return init_entries(self, params, self._context.signals)
@@ -65,8 +65,8 @@ class GradientTransformation(Call):
     def update(self, updates: PyTree, state: PyTree, params: PyTree = None, /, **extras: Any) -> tuple[PyTree, dict[str, Any]]:
         """One step: `(updates, state)` from the gradients, the state, the parameters, and extras such as `value_fn=`.
 
-        The result has the structure, shapes and dtypes of `updates`; `apply_updates(params, updates)` adds it. The state comes back with
-        exactly the types it had.
+        The result has the structure, shapes and dtypes of `updates`; `apply_updates(params, updates)` adds it. The
+        state comes back with exactly the types it had.
         """
         if self._context is None:
             return contract.update(self, updates, state, params, extras)
@@ -108,11 +108,11 @@ def transformation(
 def transformation(body: Callable[..., Any] | None = None, *, averages: bool | Callable[[Any], bool] = False) -> Any:
     """Make a factory of transformations from a function that returns `(init, update)`, or a chain.
 
-    The call becomes a value; its body runs anew at every `init` and `update`, with schedules already evaluated. Annotations say
-    what an argument is: `Number` and its kin, `GradientTransformation` and `Moment` are children of the pytree; strings, bools, ints and functions
-    are part of its structure. `update(updates, state, params=None, *, ...)` names what else it needs by keyword: `gradient` (the
-    gradient behind the updates), `step`, `average`, or any extra the caller passes. Inside, every leaf is a real array in float32 or
-    wider.
+    The call becomes a value; its body runs anew at every `init` and `update`, with schedules already evaluated.
+    Annotations say what an argument is: `Number` and its kin, `GradientTransformation` and `Moment` are children of
+    the pytree; strings, bools, ints and functions are part of its structure. `update(updates, state, params=None, *, ...)`
+    names what else it needs by keyword: `gradient` (the gradient behind the updates), `step`, `average`, or any extra the
+    caller passes. Inside, every leaf is a real array in float32 or wider.
 
     `averages=True` says that the updates become a running average, so that the gradient behind them stays what it was before.
 
@@ -133,11 +133,11 @@ def transformation(body: Callable[..., Any] | None = None, *, averages: bool | C
     ```
     """
     if body is None:
-        return lambda body: _factory(body, averages=averages)
+        return functools.partial(_factory, averages=averages)
     return _factory(body)
 
 
-def _factory(body: Callable[P, Any], **traits: bool) -> Callable[P, GradientTransformation]:
+def _factory(body: Callable[P, Any], **traits: Any) -> Callable[P, GradientTransformation]:
     @functools.wraps(body)
     def make(*args: P.args, **kwargs: P.kwargs) -> GradientTransformation:
         return GradientTransformation(form, form.bind(args, kwargs))
@@ -205,19 +205,17 @@ def stateless(apply: Callable[..., PyTree]) -> Any:
     return (lambda params: None), update
 
 
-def _named(name: str, transformation: GradientTransformation) -> Any:
+@functools.partial(_factory, scope=False)
+def named(name: str, transformation: GradientTransformation) -> Any:
     """`transformation` under a name of your choice in the state, where two parts of one chain would share theirs."""
     return transformation
-
-
-named = _factory(_named, scope=False)
 
 
 def chain(*transformations: Annotated[Any, TransformationKind()]) -> GradientTransformation:
     """Apply transformations one after the other, each to the updates of the one before.
 
-    A chain in a chain is spliced in, so that `chain` is associative, with `identity()` as its unit. Any object with `init` and
-    `update` may be a part, Optax's included.
+    A chain in a chain is spliced in, so that `chain` is associative, with `identity()` as its unit. Any object with
+    `init` and `update` may be a part, Optax's included.
     """
     parts = _CHAIN.bind(transformations, {})["transformations"]
     spliced = (inner for part in parts for inner in (part.transformations if part.form.composes else (part,)))

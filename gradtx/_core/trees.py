@@ -1,7 +1,7 @@
 """The boundary between the trees users have and the trees the parts see.
 
-Inside, every leaf is a real array in float32 or wider. What cannot be trained (None, integers, bools, keys, float0, functions) is
-None there, and a complex leaf is its real and imaginary part, each a leaf of its own.
+Inside, every leaf is a real array in float32 or wider. What cannot be trained (None, integers, bools, keys, float0,
+functions) is None there, and a complex leaf is its real and imaginary part, each a leaf of its own.
 """
 
 from typing import Any, final
@@ -40,11 +40,23 @@ def structure_difference(expected: PyTree, given: PyTree) -> str:
             listed = sorted(names)
             parts.append(f"{label}: {', '.join(listed[:4])}{f' and {len(listed) - 4} more' if len(listed) > 4 else ''}")
     if not parts:
-        errors = jax.tree_util.equality_errors(expected, given, is_leaf=lambda leaf: leaf is None)
-        for path, want, have, _ in errors:
-            parts.append(f"at {path_name(path)} there is {have} where {want} is expected")
-            break
-    return "; ".join(parts) or "the containers differ"
+        parts.append(_container_difference(expected, given, ()))
+    return "; ".join(parts)
+
+
+def _container_difference(expected: PyTree, given: PyTree, path: tuple[Any, ...]) -> str:
+    """The first place where two trees with equal paths have containers of different types."""
+    if type(expected) is not type(given):
+        place = f"at {path_name(path)}" if path else "at the top"
+        return f"{place} there is a {type(given).__name__} where a {type(expected).__name__} is expected"
+    for (key, want), (_, have) in zip(_children(expected), _children(given), strict=False):
+        if jax.tree.structure(want) != jax.tree.structure(have):
+            return _container_difference(want, have, (*path, *key))
+    return "the containers differ in their static fields"
+
+
+def _children(tree: PyTree) -> list[tuple[Any, Any]]:
+    return jax.tree_util.tree_flatten_with_path(tree, is_leaf=lambda child: child is not tree)[0]
 
 
 @final

@@ -13,8 +13,9 @@ from gradtx._core.types import PyTree
 def bias_correction(moment: Moment) -> Any:
     """The statistic of x divided by the same statistic of the constant 1.
 
-    For `ema(β)` that is m / (1 − βᵗ); it is as right for any linear moment and for decays that change over time, and needs no step count.
-    The parts behind it can ask for the uncorrected value as `average`. (Kingma & Ba 2014, section 3.)
+    For `ema(β)` that is m / (1 − βᵗ); it is as right for any linear moment and for decays that change over time, and
+    needs no step count. The parts behind it can ask for the uncorrected value as `average`. (Kingma & Ba 2014,
+    section 3.)
     """
 
     def init(params: PyTree) -> Any:

@@ -19,8 +19,8 @@ def _ahead(average: jax.Array, x: jax.Array, *, of_average: Any, of_x: Any) -> j
 def dozat_average(decay: Decay, momentum: Decay, next_momentum: Decay) -> Any:
     """Nadam's look-ahead: μₜ₊₁ m / (1 − Πᵗ⁺¹μ) + (1 − μₜ) x / (1 − Πᵗμ), with m ← β m + (1 − β) x.
 
-    `decay` is β, `momentum` and `next_momentum` are μ at this step and at the next (give schedules; equal constants for the form without a
-    momentum schedule). (Dozat 2016, algorithm 2, where β = μₜ; PyTorch keeps β constant.)
+    `decay` is β, `momentum` and `next_momentum` are μ at this step and at the next (give schedules; equal constants
+    for the form without a momentum schedule). (Dozat 2016, algorithm 2, where β = μₜ; PyTorch keeps β constant.)
     """
 
     def init(params: PyTree) -> Any:

@@ -14,9 +14,9 @@ from gradtx._core.types import Decay, PyTree
 def ema(decay: Decay) -> Any:
     """The exponentially weighted moving average: m ← β m + (1 − β) x, from m = 0.
 
-    `decay` is β in [0, 1); it averages over about 1/(1 − β) steps and halves a contribution in log ½ / log β steps. It starts at zero and is
-    biased towards it for that long; `bias_correction(ema(decay))` removes this exactly. A schedule that is 0 at the first step makes it begin
-    at the first value instead.
+    `decay` is β in [0, 1); it averages over about 1/(1 − β) steps and halves a contribution in log ½ / log β steps.
+    It starts at zero and is biased towards it for that long; `bias_correction(ema(decay))` removes this exactly. A
+    schedule that is 0 at the first step makes it begin at the first value instead.
     """
 
     def init(params: PyTree) -> Any:

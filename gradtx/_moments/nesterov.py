@@ -10,8 +10,8 @@ from gradtx._core.types import PyTree
 def nesterov(moment: Moment) -> Any:
     """The moment as it would be if the same input came once more.
 
-    For `trace(ρ)` that is ρ v + x, for `ema(β)` it is β m + (1 − β) x: Nesterov's method in shifted variables, the gradient taken at the point that
-    momentum is about to reach. (Nesterov 1983; Sutskever et al. 2013.)
+    For `trace(ρ)` that is ρ v + x, for `ema(β)` it is β m + (1 − β) x: Nesterov's method in shifted variables, the
+    gradient taken at the point that momentum is about to reach. (Nesterov 1983; Sutskever et al. 2013.)
     """
 
     def init(params: PyTree) -> Any:

@@ -24,8 +24,8 @@ def _larger_or_decayed(maximum: jax.Array, x: jax.Array, *, decay: Any) -> jax.A
 def running_max(moment: Moment = identity()) -> Any:
     """The largest value that a non-negative statistic has had: u ← max(u, moment(x)).
 
-    Around the second moment it makes AMSGrad: `running_max(bias_correction(ema(b2)))` compares corrected moments as Optax does,
-    `bias_correction(running_max(ema(b2)))` compares raw ones and corrects the largest, as PyTorch does.
+    Around the second moment it makes AMSGrad: `running_max(bias_correction(ema(b2)))` compares corrected moments as
+    Optax does, `bias_correction(running_max(ema(b2)))` compares raw ones and corrects the largest, as PyTorch does.
     """
 
     def init(params: PyTree) -> Any:

@@ -19,8 +19,9 @@ def _traced(trace: jax.Array, x: jax.Array, *, decay: Any) -> jax.Array:
 def trace(decay: Decay) -> Any:
     """The decaying sum of heavy-ball momentum: v ← ρ v + x, from v = 0.
 
-    `decay` is ρ in [0, 1). A constant input grows to x/(1 − ρ), so at ρ = 0.9 the steps are ten times those of `ema(0.9)`, which is the other
-    convention of the same method: ema = (1 − ρ) trace. (Polyak 1964; the convention of PyTorch and Keras.)
+    `decay` is ρ in [0, 1). A constant input grows to x/(1 − ρ), so at ρ = 0.9 the steps are ten times those of
+    `ema(0.9)`, which is the other convention of the same method: ema = (1 − ρ) trace. (Polyak 1964; the convention of
+    PyTorch and Keras.)
     """
 
     def init(params: PyTree) -> Any:

@@ -19,7 +19,8 @@ def _read(average: jax.Array, x: jax.Array, *, b1: Any, b2: Any) -> jax.Array:
 def two_rate_average(b1: Decay, b2: OpenDecay) -> Any:
     """Remember m ← b2 m + (1 − b2) x, hand on b1 m_old + (1 − b1) x: Lion's statistic.
 
-    What is handed on is computed from the new m, so that the old one may be overwritten; hence b2 > 0. (Chen et al. 2023, algorithm 2.)
+    What is handed on is computed from the new m, so that the old one may be overwritten; hence b2 > 0. (Chen et al.
+    2023, algorithm 2.)
     """
 
     def init(params: PyTree) -> Any:

@@ -19,7 +19,8 @@ def _moved(v: jax.Array, x: jax.Array, *, decay: Any) -> jax.Array:
 def yogi_average(decay: Decay, initial: NonNegative = 1e-6) -> Any:
     """Yogi's statistic of x = gradient²: v ← v − (1 − β) sign(v − x) x, from v = `initial`.
 
-    Unlike an average it moves by at most (1 − β) x at a step, so a burst of small gradients cannot collapse it. (Zaheer et al. 2018.)
+    Unlike an average it moves by at most (1 − β) x at a step, so a burst of small gradients cannot collapse it.
+    (Zaheer et al. 2018.)
     """
 
     def init(params: PyTree) -> Any:

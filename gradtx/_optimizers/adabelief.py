@@ -22,8 +22,8 @@ def adabelief(
 ) -> Any:
     """Adam that divides by the gradient's deviation from its average: θ ← θ − η m̂ / (√ŝ + eps), s ← b2 s + (1 − b2)(g − m)² + eps_moment.
 
-    Large steps where the gradient is as predicted, small ones where it surprises; m is the uncorrected average. (Zhuang et al. 2020,
-    algorithm 2.)
+    Large steps where the gradient is as predicted, small ones where it surprises; m is the uncorrected average.
+    (Zhuang et al. 2020, algorithm 2.)
     """
     return chain(
         scale_by_momentum(bias_correction(ema(b1))),

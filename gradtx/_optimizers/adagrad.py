@@ -13,7 +13,7 @@ from gradtx._transforms.scale_by_rms import scale_by_rms
 def adagrad(learning_rate: LearningRate, initial: NonNegative = 0.0, eps: Positive = 1e-10) -> Any:
     """Divide by the root of the sum of squares: θ ← θ − η g / (√Σg² + eps).
 
-    Steps shrink like 1/√t; rare features keep large ones. `initial` is where the sum starts. For sparse, convex problems. (Duchi et al.
-    2011.)
+    Steps shrink like 1/√t; rare features keep large ones. `initial` is where the sum starts. For sparse, convex
+    problems. (Duchi et al. 2011.)
     """
     return chain(scale_by_rms(running_sum(initial), eps), scale_by_learning_rate(learning_rate))

@@ -15,8 +15,9 @@ from gradtx._transforms.scale_by_rms import scale_by_rms
 def adam(learning_rate: LearningRate, b1: Decay = 0.9, b2: Decay = 0.999, eps: Positive = 1e-8) -> Any:
     """Momentum over root mean square, both bias-corrected: θ ← θ − η m̂ / (√v̂ + eps).
 
-    m and v are averages of the gradient and of its square, with decays `b1` and `b2`. A step is at most about η in each weight. A first choice when scales
-    differ between weights; `adamw` adds weight decay. (Kingma & Ba 2014, algorithm 1.)
+    m and v are averages of the gradient and of its square, with decays `b1` and `b2`. A step is at most about η in
+    each weight. A first choice when scales differ between weights; `adamw` adds weight decay. (Kingma & Ba 2014,
+    algorithm 1.)
     """
     return chain(
         scale_by_momentum(bias_correction(ema(b1))),

@@ -16,7 +16,8 @@ from gradtx._transforms.scale_by_momentum import scale_by_momentum
 def adamax(learning_rate: LearningRate, b1: Decay = 0.9, b2: Decay = 0.999, eps: Positive = 1e-8) -> Any:
     """Adam in the infinity norm: θ ← θ − η m̂ / u, u ← max(b2 u, |g| + eps).
 
-    It squares nothing, so it is safe against overflow, and u needs no bias correction. (Kingma & Ba 2014, algorithm 2; eps as in PyTorch.)
+    It squares nothing, so it is safe against overflow, and u needs no bias correction. (Kingma & Ba 2014, algorithm
+    2; eps as in PyTorch.)
     """
     return chain(
         scale_by_momentum(bias_correction(ema(b1))),

@@ -24,8 +24,8 @@ def adamw(
 ) -> Any:
     """Adam with weight decay beside the gradient instead of in it: θ ← θ − η (m̂ / (√v̂ + eps) + λ θ).
 
-    `weight_decay` λ is multiplied by the learning rate, as in PyTorch and Optax; `where` chooses the leaves that decay. The usual choice for
-    transformers. (Loshchilov & Hutter 2017, algorithm 2.)
+    `weight_decay` λ is multiplied by the learning rate, as in PyTorch and Optax; `where` chooses the leaves that
+    decay. The usual choice for transformers. (Loshchilov & Hutter 2017, algorithm 2.)
     """
     return chain(
         scale_by_momentum(bias_correction(ema(b1))),

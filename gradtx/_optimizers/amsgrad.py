@@ -16,8 +16,9 @@ from gradtx._transforms.scale_by_rms import scale_by_rms
 def amsgrad(learning_rate: LearningRate, b1: Decay = 0.9, b2: Decay = 0.999, eps: Positive = 1e-8) -> Any:
     """Adam that divides by the largest second moment so far: θ ← θ − η m̂ / (√(max v / (1 − b2ᵗ)) + eps).
 
-    A rare large gradient is not forgotten. The maximum is of the uncorrected v, corrected afterwards, as in PyTorch; the paper itself corrects
-    nothing, and Optax takes the maximum of corrected moments: three methods, each a sentence of these parts. (Reddi et al. 2018.)
+    A rare large gradient is not forgotten. The maximum is of the uncorrected v, corrected afterwards, as in PyTorch;
+    the paper itself corrects nothing, and Optax takes the maximum of corrected moments: three methods, each a
+    sentence of these parts. (Reddi et al. 2018.)
     """
     return chain(
         scale_by_momentum(bias_correction(ema(b1))),

@@ -14,6 +14,7 @@ from gradtx._transforms.scale_by_stddev import scale_by_stddev
 def centered_rmsprop(learning_rate: LearningRate, decay: Decay = 0.95, eps_root: Positive = 1e-4, momentum: Moment = identity()) -> Any:
     """Divide by a running standard deviation: θ ← θ − η moment(g / √(ema(g²) − ema(g)² + eps)).
 
-    Faster than `rmsprop` where gradients keep their sign, less stable where they hardly vary. (Graves 2013, equations 38-45.)
+    Faster than `rmsprop` where gradients keep their sign, less stable where they hardly vary. (Graves 2013, equations
+    38-45.)
     """
     return chain(scale_by_stddev(ema(decay), eps_root=eps_root), scale_by_momentum(momentum), scale_by_learning_rate(learning_rate))

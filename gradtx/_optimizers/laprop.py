@@ -15,7 +15,8 @@ from gradtx._transforms.scale_by_rms import scale_by_rms
 def laprop(learning_rate: LearningRate, b1: Decay = 0.9, b2: Decay = 0.999, eps: Positive = 1e-15) -> Any:
     """Adam with its two parts in the other order: θ ← θ − η ema(g / (√v̂ + eps)), the average corrected.
 
-    Each gradient is scaled by what was known when it came, so b1 may exceed √b2 without harm. (Ziyin et al. 2020, algorithm 1.)
+    Each gradient is scaled by what was known when it came, so b1 may exceed √b2 without harm. (Ziyin et al. 2020,
+    algorithm 1.)
     """
     return chain(
         scale_by_rms(bias_correction(ema(b2)), eps),

@@ -22,7 +22,8 @@ def lion(
 ) -> Any:
     """The sign of a momentum that is read at one rate and kept at another: θ ← θ − η (sign(b1 m + (1 − b1) g) + λ θ).
 
-    One moment instead of Adam's two. Take a learning rate 3 to 10 times smaller than AdamW's and a weight decay as much larger. (Chen et al. 2023, algorithm 2.)
+    One moment instead of Adam's two. Take a learning rate 3 to 10 times smaller than AdamW's and a weight decay as
+    much larger. (Chen et al. 2023, algorithm 2.)
     """
     return chain(
         scale_by_momentum(two_rate_average(b1, b2)),

@@ -7,8 +7,8 @@ from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.dozat_average import dozat_average
 from gradtx._moments.ema import ema
-from gradtx._schedules.nadam_momentum_schedule import nadam_momentum_schedule
 from gradtx._schedules.joining import shifted_schedule
+from gradtx._schedules.nadam_momentum_schedule import nadam_momentum_schedule
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rms import scale_by_rms
@@ -24,8 +24,9 @@ def nadam(
 ) -> Any:
     """Adam that looks ahead: θ ← θ − η m̄ / (√v̂ + eps), m̄ = μₜ₊₁ m / (1 − Πᵗ⁺¹μ) + (1 − μₜ) g / (1 − Πᵗμ).
 
-    The look-ahead momentum μₜ = b1 (1 − 0.96^(t ψ) / 2) warms up with ψ = `momentum_decay`, as in the paper and PyTorch. Optax's nadam keeps it
-    constant: `scale_by_momentum(dozat_average(b1, b1, b1))` in this chain. (Dozat 2016, algorithm 2.)
+    The look-ahead momentum μₜ = b1 (1 − 0.96^(t ψ) / 2) warms up with ψ = `momentum_decay`, as in the paper and
+    PyTorch. Optax's nadam keeps it constant: `scale_by_momentum(dozat_average(b1, b1, b1))` in this chain. (Dozat
+    2016, algorithm 2.)
     """
     momentum = nadam_momentum_schedule(b1, momentum_decay)
     return chain(

@@ -12,7 +12,7 @@ from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 def newton(learning_rate: LearningRate = 1.0, damping: NonNegative = 1e-4) -> Any:
     """Newton's method: θ ← θ − η (H + λ I)⁻¹ g. On a quadratic with η = 1 and λ = 0 it arrives in one step.
 
-    It needs the parameters and `value_fn`, n² memory and n³ work: for up to a few thousand weights. `newton_cg` goes further. (Nocedal & Wright 2006, section
-    3.3.)
+    It needs the parameters and `value_fn`, n² memory and n³ work: for up to a few thousand weights. `newton_cg` goes
+    further. (Nocedal & Wright 2006, section 3.3.)
     """
     return chain(scale_by_hessian(damping), scale_by_learning_rate(learning_rate))

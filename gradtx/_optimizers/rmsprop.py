@@ -14,7 +14,7 @@ from gradtx._transforms.scale_by_rms import scale_by_rms
 def rmsprop(learning_rate: LearningRate, decay: Decay = 0.9, eps: Positive = 1e-8, momentum: Moment = identity()) -> Any:
     """Divide by the root of a running mean of squares: θ ← θ − η moment(g / (√ema(g²) + eps)).
 
-    `momentum` acts on the scaled gradient, as in PyTorch. Epsilon inside the root is `scale_by_rms(ema(0.9), eps_root=1e-8)` in its place.
-    (Tieleman & Hinton 2012, lecture 6.5.)
+    `momentum` acts on the scaled gradient, as in PyTorch. Epsilon inside the root is `scale_by_rms(ema(0.9),
+    eps_root=1e-8)` in its place. (Tieleman & Hinton 2012, lecture 6.5.)
     """
     return chain(scale_by_rms(ema(decay), eps), scale_by_momentum(momentum), scale_by_learning_rate(learning_rate))

@@ -12,7 +12,8 @@ from gradtx._transforms.scale_by_momentum import scale_by_momentum
 def sgd(learning_rate: LearningRate, momentum: Moment = identity()) -> Any:
     """Gradient descent: θ ← θ − η moment(g). Batch, mini-batch or stochastic by what the gradient was taken on.
 
-    `momentum` is a part: `trace(0.9)` for heavy-ball v = ρ v + g, `ema(0.9)` for v = β v + (1 − β) g, `nesterov(trace(0.9))` for Nesterov's
-    method; none when left out. (Robbins & Monro 1951; Polyak 1964; Nesterov 1983.)
+    `momentum` is a part: `trace(0.9)` for heavy-ball v = ρ v + g, `ema(0.9)` for v = β v + (1 − β) g,
+    `nesterov(trace(0.9))` for Nesterov's method; none when left out. (Robbins & Monro 1951; Polyak 1964; Nesterov
+    1983.)
     """
     return chain(scale_by_momentum(momentum), scale_by_learning_rate(learning_rate))

@@ -14,6 +14,7 @@ from gradtx._transforms.scale_by_rms import scale_by_rms
 def uncorrected_adam(learning_rate: LearningRate, b1: Decay = 0.9, b2: Decay = 0.999, eps: Positive = 1e-8) -> Any:
     """Adam without bias correction: θ ← θ − η m / (√v + eps).
 
-    The first step is (1 − b1)/√(1 − b2) times Adam's, 3.2 η with the defaults, and it takes about 1/(1 − b2) steps until that has faded. To see what the correction is for.
+    The first step is (1 − b1)/√(1 − b2) times Adam's, 3.2 η with the defaults, and it takes about 1/(1 − b2) steps
+    until that has faded. To see what the correction is for.
     """
     return chain(scale_by_momentum(ema(b1)), scale_by_rms(ema(b2), eps), scale_by_learning_rate(learning_rate))

@@ -43,7 +43,8 @@ def warmup_cosine_decay_schedule(
 def sgdr_schedule(peak_value: Number, period: Positive, period_factor: Number = 1.0, end_value: Number = 0.0) -> Callable[[jax.Array], Any]:
     """Cosine decay with warm restarts: `peak_value` at step 0 and at each restart, almost `end_value` just before.
 
-    The first period lasts `period` steps, each later one `period_factor` ≥ 1 times the one before. (Loshchilov & Hutter 2016.)
+    The first period lasts `period` steps, each later one `period_factor` ≥ 1 times the one before. (Loshchilov &
+    Hutter 2016.)
     """
 
     def value(time: jax.Array) -> jax.Array:

@@ -14,13 +14,19 @@ from gradtx._core.types import NonNegative, Number, Positive
 def exponential_decay(
     init_value: Number, transition_steps: Positive, decay_rate: Positive, transition_begin: Number = 0.0
 ) -> Callable[[jax.Array], Any]:
-    """init · rate^(t / transition_steps): `init_value` until step `transition_begin`, `decay_rate` times less every `transition_steps` steps."""
+    """init · rate^(t / transition_steps): `init_value` until step `transition_begin`, then towards 0.
+
+    Every `transition_steps` steps multiply it by `decay_rate`.
+    """
     return lambda time: init_value * decay_rate ** (jnp.maximum(time - transition_begin, 0) / transition_steps)
 
 
 @schedule
 def staircase_decay(init_value: Number, transition_steps: Positive, decay_rate: Positive) -> Callable[[jax.Array], Any]:
-    """init · rate^⌊t / transition_steps⌋: `init_value` first, then `decay_rate` times less at every `transition_steps`-th step. Step decay."""
+    """init · rate^⌊t / transition_steps⌋, step decay: `init_value` at first, then towards 0 in jumps.
+
+    Every `transition_steps`-th step multiplies it by `decay_rate`.
+    """
     return lambda time: init_value * decay_rate ** jnp.floor(time / transition_steps)
 
 

@@ -14,7 +14,8 @@ from gradtx._core.types import Number, Numbers, Schedules
 def join_schedules(schedules: Schedules, boundaries: Numbers) -> Callable[[jax.Array], Any]:
     """One schedule after the other: piece k from step `boundaries[k - 1]` on, where it begins at its own step 0.
 
-    The first value is the first piece's, the last that of the last piece. There is one boundary less than pieces; a number stands for a constant piece.
+    The first value is the first piece's, the last that of the last piece. There is one boundary less than pieces; a
+    number stands for a constant piece.
     """
     if len(schedules) != len(boundaries) + 1:
         raise ValueError(

@@ -20,9 +20,9 @@ def cosine_onecycle_schedule(
     div_factor: Positive = 25.0,
     final_div_factor: Positive = 1e4,
 ) -> Callable[[jax.Array], Any]:
-    """Half a cosine up, half a cosine down: peak/div_factor at step 0, `peak_value` at pct_start · transition_steps, at the end 1/final_div_factor of the beginning.
+    """Half a cosine up, half a cosine down: peak/div_factor at step 0, `peak_value` at pct_start · transition_steps.
 
-    (Smith & Topin 2017.)
+    From step `transition_steps` on it is 1/final_div_factor of the first value. (Smith & Topin 2017.)
     """
 
     def value(time: jax.Array) -> jax.Array:
@@ -45,9 +45,10 @@ def linear_onecycle_schedule(
     div_factor: Positive = 25.0,
     final_div_factor: Positive = 1e4,
 ) -> Callable[[jax.Array], Any]:
-    """Straight lines: peak/div_factor at step 0, `peak_value` at pct_start, peak/div_factor again at pct_final, 1/final_div_factor of that at the end.
+    """Straight lines up and down: peak/div_factor at step 0, `peak_value` at pct_start, the first value again at pct_final.
 
-    `pct_start` and `pct_final` are fractions of `transition_steps`. (Smith & Topin 2017.)
+    From step `transition_steps` on it is 1/final_div_factor of the first value; `pct_start` and `pct_final` are fractions
+    of `transition_steps`. (Smith & Topin 2017.)
     """
 
     def value(time: jax.Array) -> jax.Array:

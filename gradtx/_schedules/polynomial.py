@@ -33,7 +33,10 @@ def linear_schedule(
 def polynomial_schedule(
     init_value: Number, end_value: Number, power: Positive, transition_steps: Positive, transition_begin: Number = 0.0
 ) -> Callable[[jax.Array], Any]:
-    """end + (init − end)(1 − s)ᵖ with s going from 0 to 1: `init_value` until step `transition_begin`, `end_value` from `transition_steps` later on."""
+    """end + (init − end)(1 − s)ᵖ with s going from 0 to 1 over `transition_steps`.
+
+    It is `init_value` until step `transition_begin` and `end_value` from `transition_steps` steps later on.
+    """
 
     def value(time: jax.Array) -> jax.Array:
         left = 1 - fraction(time, transition_begin, transition_steps)

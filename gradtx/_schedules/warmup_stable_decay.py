@@ -15,9 +15,10 @@ from gradtx._schedules.polynomial import fraction
 def warmup_stable_decay_schedule(
     peak_value: Number, warmup_steps: Positive, total_steps: Positive, decay_steps: Positive, end_value: Number = 0.0
 ) -> Callable[[jax.Array], Any]:
-    """Linear up, constant, linear down: 0 at step 0, `peak_value` from `warmup_steps` until `decay_steps` before the end, `end_value` from `total_steps` on.
+    """Linear up, constant, linear down: 0 at step 0, `peak_value` from `warmup_steps` on, `end_value` from `total_steps` on.
 
-    A run can be prolonged from its plateau by a larger `total_steps`. (Hu et al. 2024.)
+    The way down takes the last `decay_steps`. A run can be prolonged from its plateau by a larger `total_steps`.
+    (Hu et al. 2024.)
     """
 
     def value(time: jax.Array) -> jax.Array:

@@ -14,8 +14,8 @@ from gradtx._core.types import Key, NonNegative, PyTree
 def add_noise(eta: NonNegative, gamma: NonNegative, key: Key) -> Any:
     """Add Gaussian noise of variance η / (1 + t)^γ: u ← u + σₜ ξ.
 
-    t counts from 0. The noise is a function of the key, the step and the leaf's path alone: nothing is stored, and a resumed run repeats
-    it. (Neelakantan et al. 2015, with γ = 0.55.)
+    t counts from 0. The noise is a function of the key, the step and the leaf's path alone: nothing is stored, and a
+    resumed run repeats it. (Neelakantan et al. 2015, with γ = 0.55.)
     """
 
     def apply(updates: PyTree, *, step: jax.Array) -> PyTree:

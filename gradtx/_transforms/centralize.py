@@ -22,8 +22,8 @@ def _centred(u: jax.Array, output_axis: int) -> jax.Array:
 def centralize(output_axis: int = -1) -> Any:
     """Subtract from each leaf of two or more axes its mean over the inputs of each output: u ← u − mean(u).
 
-    `output_axis` is the axis of outputs: −1 for kernels of shape (in, out) as in Flax and Haiku; 0 for (out, in) as in Equinox and PyTorch, which
-    is also Optax's reading. Vectors and scalars stay as they are. (Yong et al. 2020.)
+    `output_axis` is the axis of outputs: −1 for kernels of shape (in, out) as in Flax and Haiku; 0 for (out, in) as
+    in Equinox and PyTorch, which is also Optax's reading. Vectors and scalars stay as they are. (Yong et al. 2020.)
     """
 
     def apply(updates: PyTree) -> PyTree:

@@ -15,8 +15,9 @@ from gradtx._core.types import Key, NonNegative, PyTree
 def keep_best_draw(radius: NonNegative, key: Key) -> Any:
     """Replace the updates by a Gaussian step if it lowers the loss, by nothing if not: u ← r ξ if f(θ + r ξ) < f(θ), else 0.
 
-    The gradient is not read. It needs the extra `value_fn`, the loss as a function of the parameters; `value`, the loss at the parameters
-    on the same batch, saves one of its two evaluations. A draw whose loss is NaN is never kept.
+    The gradient is not read. It needs the extra `value_fn`, the loss as a function of the parameters; `value`, the
+    loss at the parameters on the same batch, saves one of its two evaluations. A draw whose loss is NaN is never
+    kept.
     """
 
     def apply(updates: PyTree, params: PyTree, *, step: jax.Array, value_fn: Any, value: Any = None) -> PyTree:

@@ -65,9 +65,9 @@ def conjugate_gradient(product: Callable[[PyTree], PyTree], target: PyTree, iter
 def scale_by_conjugate_gradient(damping: NonNegative, iterations: int, tolerance: NonNegative) -> Any:
     """Solve for the Newton direction without the Hessian: u ≈ (H + λ I)⁻¹ u by conjugate gradients.
 
-    Each of the `iterations` costs one Hessian-vector product, about two gradients. The solve stops at a residual of `tolerance` times the updates' norm, and
-    where curvature is not positive; met at once, that leaves the updates as they are. It needs the parameters and the extra `value_fn`. (Steihaug 1983;
-    Nocedal & Wright 2006, algorithm 7.1.)
+    Each of the `iterations` costs one Hessian-vector product, about two gradients. The solve stops at a residual of
+    `tolerance` times the updates' norm, and where curvature is not positive; met at once, that leaves the updates as
+    they are. It needs the parameters and the extra `value_fn`. (Steihaug 1983; Nocedal & Wright 2006, algorithm 7.1.)
     """
 
     def apply(updates: PyTree, params: PyTree, *, value_fn: Callable[[PyTree], jax.Array]) -> PyTree:

@@ -16,8 +16,9 @@ from gradtx._core.types import NonNegative, PyTree
 def scale_by_hessian(damping: NonNegative) -> Any:
     """Solve for the Newton direction with the whole Hessian: u ← (H + λ I)⁻¹ u.
 
-    `damping` λ ≥ 0. It needs the parameters and the extra `value_fn`. It stores n² numbers and takes n³ work for n weights in all: up to a few thousand.
-    With an indefinite H the direction may point uphill; raise λ above the most negative curvature. (Nocedal & Wright 2006, section 3.3.)
+    `damping` λ ≥ 0. It needs the parameters and the extra `value_fn`. It stores n² numbers and takes n³ work for n
+    weights in all: up to a few thousand. With an indefinite H the direction may point uphill; raise λ above the most
+    negative curvature. (Nocedal & Wright 2006, section 3.3.)
     """
 
     def apply(updates: PyTree, params: PyTree, *, value_fn: Callable[[PyTree], jax.Array]) -> PyTree:

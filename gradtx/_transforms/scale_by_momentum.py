@@ -10,8 +10,8 @@ from gradtx._core.types import PyTree
 def scale_by_momentum(moment: Moment) -> Any:
     """Replace the updates by a running statistic of them: u ← moment(u).
 
-    The gradient behind the updates freezes here: later parts still see what this one was given as `gradient`. The moment says which momentum
-    it is: `trace(0.9)`, `ema(0.9)`, `nesterov(trace(0.9))`, `bias_correction(ema(0.9))`.
+    The gradient behind the updates freezes here: later parts still see what this one was given as `gradient`. The
+    moment says which momentum it is: `trace(0.9)`, `ema(0.9)`, `nesterov(trace(0.9))`, `bias_correction(ema(0.9))`.
     """
 
     def update(updates: PyTree, state: Any) -> Any:

@@ -27,8 +27,9 @@ def rectification(decay: jax.Array, weight: jax.Array, time: jax.Array) -> tuple
 def scale_by_rectified_rms(decay: OpenDecay, eps: Positive) -> Any:
     """Divide by the root of the corrected average of g², times RAdam's variance rectification; do nothing while that has no variance.
 
-    u ← u rₜ √(1 − βᵗ) / (√v + eps) once ρₜ > 5, else u, with v ← β v + (1 − β) g². Epsilon is added to the uncorrected root, as in the
-    authors' code and PyTorch. `decay` β must exceed 0.6, below which ρ never passes 5. (Liu et al. 2019, algorithm 2.)
+    u ← u rₜ √(1 − βᵗ) / (√v + eps) once ρₜ > 5, else u, with v ← β v + (1 − β) g². Epsilon is added to the
+    uncorrected root, as in the authors' code and PyTorch. `decay` β must exceed 0.6, below which ρ never passes 5.
+    (Liu et al. 2019, algorithm 2.)
     """
 
     def init(params: PyTree) -> Any:

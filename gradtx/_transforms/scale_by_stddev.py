@@ -20,8 +20,8 @@ def _variance(second: jax.Array, mean: jax.Array) -> jax.Array:
 def scale_by_stddev(moment: Moment, eps: Positive | None = None, *, eps_root: Positive | None = None) -> Any:
     """Divide the updates by a running standard deviation of the gradient: u ← u / (√(moment(g²) − moment(g)²) + eps).
 
-    `eps` outside the root, `eps_root` inside it; one of them is needed. Rounding can make the difference of a constant gradient negative, so it is
-    cut off at 0. (Graves 2013, equations 38-40.)
+    `eps` outside the root, `eps_root` inside it; one of them is needed. Rounding can make the difference of a
+    constant gradient negative, so it is cut off at 0. (Graves 2013, equations 38-40.)
     """
     if eps is None and eps_root is None:
         raise ValueError("scale_by_stddev needs eps or eps_root, or a constant gradient divides by zero; write eps=1e-8.")

@@ -21,8 +21,8 @@ def _product(x: jax.Array, factor: jax.Array) -> jax.Array:
 def scale_by_tree(factors: Tree) -> Any:
     """Multiply each leaf, or each weight, by its own factor: u ← c ⊙ u. Per-weight learning rates.
 
-    `factors` is a tree like the parameters, or a prefix of it (one number for a whole layer). Each factor is a scalar or has the
-    shape of its leaf; nothing else broadcasts.
+    `factors` is a tree like the parameters, or a prefix of it (one number for a whole layer). Each factor is a scalar
+    or has the shape of its leaf; nothing else broadcasts.
     """
 
     def apply(updates: PyTree) -> PyTree:

@@ -16,5 +16,8 @@ def _finite(u: jax.Array) -> jax.Array:
 
 @transformation
 def zero_nonfinite() -> Any:
-    """Replace NaN and infinity by zero: u ← u where finite, else 0. To skip the whole step instead, wrap the optimizer in `skip_nonfinite`."""
+    """Replace NaN and infinity by zero: u ← u where finite, else 0.
+
+    To skip the whole step instead, wrap the optimizer in `skip_nonfinite`.
+    """
     return stateless(_finite)

@@ -14,7 +14,8 @@ from gradtx._core.types import PyTree
 def freeze(where: Where, inner: GradientTransformation) -> Any:
     """Leave the chosen leaves as they are and run `inner` on the rest: u ← 0 where frozen.
 
-    Frozen leaves have no state and cost no arithmetic. `where` is a pattern over paths such as `"encoder/*"`, or a function of the path and the leaf.
+    Frozen leaves have no state and cost no arithmetic. `where` is a pattern over paths such as `"encoder/*"`, or a
+    function of the path and the leaf.
     """
 
     def hidden(tree: PyTree, frozen: PyTree) -> PyTree:

@@ -1,0 +1,142 @@
+"""What the documents show is what the code does: blocks run, printed output matches, tables of defaults are the installed ones."""
+
+import ast
+import collections
+import contextlib
+import inspect
+import io
+import operator
+import re
+from pathlib import Path
+
+import optax
+import pytest
+import torch
+
+import gradtx
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "api")]
+PUBLIC = set(gradtx.__all__)
+BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def run(text: str, name: str) -> None:
+    """Execute the python blocks in one namespace; each must print exactly what a text block right behind it shows."""
+    namespace = {"__name__": "documented"}
+    blocks = list(BLOCK.finditer(text))
+    for block in blocks:
+        line = text[: block.start()].count("\n") + 1
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile("\n" * line + block[1], name, "exec"), namespace)
+        assert printed.getvalue() == (block[2] or ""), f"{name}:{line} printed something else than the document shows"
+    assert blocks
+    assert len(re.findall(r"^ *```(?!sh)\w", text, re.MULTILINE)) == len(blocks) + sum(block[2] is not None for block in blocks)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_blocks_run_and_print_what_is_shown(path):
+    run(path.read_text(), named(path))
+
+
+@pytest.mark.parametrize("name", sorted(name for name in PUBLIC if "```python" in (getattr(gradtx, name).__doc__ or "")))
+def test_examples_of_docstrings_run(name):
+    run(inspect.cleandoc(getattr(gradtx, name).__doc__) + "\n", name)
+
+
+def test_every_public_name_has_one_place_in_the_reference():
+    entries = (
+        name for page in (ROOT / "docs/api").glob("*.md") for name in re.findall(r"^::: gradtx\.(\w+)$", page.read_text(), re.MULTILINE)
+    )
+    assert collections.Counter(entries) == collections.Counter(PUBLIC)
+
+
+def table(path: str, heading: str) -> list[list[str]]:
+    """The cells of the first table under a heading, row by row."""
+    section = (ROOT / path).read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def defaults(path: str) -> list[list[str]]:
+    return [[cell.strip("`") for cell in row[:4]] for row in table(path, "Defaults")]
+
+
+def default(owner: object, path: str) -> object:
+    """The default at `factory.argument`, or at `factory.argument[index]`."""
+    factory, argument, index = re.fullmatch(r"(\w+)\.(\w+)(?:\[(\d)\])?", path).groups()
+    value = inspect.signature(getattr(owner, factory)).parameters[argument].default
+    value = value if index is None else value[int(index)]
+    return "required" if value is inspect.Parameter.empty else value
+
+
+def assert_default(owner: object, path: str, shown: str) -> None:
+    expected = shown if shown == "required" else ast.literal_eval(shown)
+    assert default(owner, path) == expected, f"{path}: {default(owner, path)!r} where the page says {shown}"
+
+
+PAGES = {"docs/coming-from/optax.md": optax, "docs/coming-from/pytorch.md": torch.optim}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_tables_of_defaults_are_those_of_the_installed_library(path):
+    for own, own_default, theirs, their_default in defaults(path):
+        if own != "–":
+            assert_default(gradtx, own, own_default)
+        if theirs != "–":
+            assert_default(PAGES[path], theirs, their_default)
+
+
+@pytest.mark.parametrize("path", [*PAGES, "docs/coming-from/keras.md"])
+def test_tables_of_defaults_leave_out_no_number(path):
+    rows = defaults(path)
+    for own, own_default, *_ in rows:
+        if own != "–":
+            assert_default(gradtx, own, own_default)
+    listed = {own for own, *_ in rows}
+    for factory in {own.split(".")[0] for own in listed - {"–"}}:
+        parameters = inspect.signature(getattr(gradtx, factory)).parameters.values()
+        assert {f"{factory}.{p.name}" for p in parameters if isinstance(p.default, float)} <= listed
+
+
+NAMESPACES = {
+    "docs/coming-from/optax.md": [optax],
+    "docs/coming-from/pytorch.md": [torch.optim, torch.optim.lr_scheduler, torch.nn.utils],
+}
+
+
+def called(cell: str) -> list[str]:
+    """The names that the code in a cell begins with."""
+    return re.findall(r"`(\w[\w.]*)", cell)
+
+
+@pytest.mark.parametrize("path", NAMESPACES)
+def test_tables_of_names_name_what_the_other_library_has(path):
+    for theirs, *_ in table(path, "Names"):
+        for name in called(theirs):
+            assert any(operator.attrgetter(name)(space) for space in NAMESPACES[path] if hasattr(space, name.split(".")[0])), name
+
+
+@pytest.mark.parametrize("path", [*NAMESPACES, "docs/coming-from/keras.md"])
+def test_tables_of_names_name_what_is_here(path):
+    for theirs, own, *_ in table(path, "Names"):
+        names = re.findall(r"\b[a-z_]\w*(?=\()", own) if "`" in own else called(theirs)
+        assert names
+        assert set(names) <= PUBLIC
+
+
+def test_the_readme_lists_what_is_in_the_box():
+    listed = [name for _, cell in table("README.md", "In the box") for name in called(cell)]
+    schedules = ("_schedule", "_schedules", "_decay")
+    assert sorted(listed) == sorted(name for name in PUBLIC if name.islower() and not name.endswith(schedules))
+
+
+def test_the_choice_of_optimizers_leaves_none_out():
+    page = (ROOT / "docs/api/optimizers.md").read_text()
+    optimizers = re.findall(r"^::: gradtx\.(\w+)$", page, re.MULTILINE)
+    assert sorted(row[0].strip("`") for row in table("docs/choosing.md", "Every optimizer")) == sorted(optimizers)

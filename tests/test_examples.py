@@ -1,0 +1,113 @@
+"""Every example runs and prints what it is there to show; the demo draws its pictures."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import matplotlib.image
+import numpy as np
+import pytest
+from PIL import Image
+
+EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
+SCRIPTS = sorted(EXAMPLES.glob("*.py"))
+NUMBER = r"([-+]?[\d.]+(?:e[-+]?\d+)?)"
+
+
+def output_of(*command) -> str:
+    done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def numbers_after(label: str, text: str) -> list[float]:
+    return [float(number) for number in re.findall(label + r"\s*" + NUMBER, text)]
+
+
+def test_quickstart_reaches_the_minimum_with_one_program():
+    text = output_of(EXAMPLES / "quickstart.py")
+    assert len(numbers_after("loss", text)) == 3
+    assert max(numbers_after("loss", text)) < 1e-3
+    assert numbers_after("compiled", text) == [1]
+
+
+def test_custom_transformation_learns_and_is_differentiable():
+    text = output_of(EXAMPLES / "custom_transformation.py")
+    (loss,) = numbers_after("loss after 100 steps:", text)
+    assert loss < 1e-2
+    derivative = re.search(r"with respect to the optimizer:\n\s*steady_sgd\((.*)\)", text)
+    assert derivative is not None
+    assert numbers_after("learning_rate=", derivative[1])[0] < 0
+    assert numbers_after("init_value=", derivative[1])[0] > 0
+    losses = [float(number) for number in re.findall(NUMBER, text.split("give")[1])]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_learning_rate_sweep_finds_the_best_of_its_table():
+    text = output_of(EXAMPLES / "learning_rate_sweep.py")
+    rows = [line.split() for line in text.splitlines() if line.startswith("rate ")]
+    losses = np.array([[float(value) for value in row[2:]] for row in rows])
+    assert losses.shape == (12, 3)
+    (best,) = numbers_after("held-out loss", text.split("best:")[1])
+    assert best == losses.min() < losses[0].min() / 2
+    assert numbers_after("programs compiled for 72 optimizers:", text) == [1]
+
+
+def test_fine_tuning_leaves_the_encoder_and_beats_training_from_scratch():
+    text = output_of(EXAMPLES / "fine_tuning.py")
+    assert "encoder as before: True" in text
+    read, frozen, scratch = numbers_after("unseen images", text)
+    assert read > 90
+    assert frozen > scratch + 3
+
+
+def test_every_script_has_a_test_here():
+    source = pathlib.Path(__file__).read_text()
+    assert [script.name for script in SCRIPTS if f'"{script.name}"' not in source] == []
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_a_script_stays_short(script):
+    assert len(script.read_text().splitlines()) < 60
+
+
+def test_demo_prints_its_figures_and_draws_its_pictures(tmp_path):
+    text = output_of(EXAMPLES / "demo", "--quick", "--out", tmp_path)
+    check_figures(text)
+    assert f"The pictures are in {tmp_path}" in text
+    for name in ("race.png", "sweep.png", "paths.png", "look_ahead.png"):
+        check_picture(tmp_path / name)
+    check_animation(tmp_path / "paths.gif")
+
+
+def check_figures(text: str) -> None:
+    assert text.count("DISAGREES") == 1
+    methods = ("random search", "SGD", "momentum", "Nesterov", "AdaGrad", "RMSProp", "Adam", "Newton-CG")
+    rows = {name: re.search(rf"^{name} .* {NUMBER} +{NUMBER}% +{NUMBER} ms$", text, re.MULTILINE) for name in methods}
+    accuracies = {name: float(row[2]) for name, row in rows.items() if row}
+    assert accuracies.keys() == set(methods)
+    assert accuracies["Adam"] > 90 > accuracies["random search"]
+    assert numbers_after("programs compiled:", text) == [1, 0]
+    derivative = re.search(rf"^derivative +adam\(learning_rate={NUMBER}, b1={NUMBER}, b2={NUMBER}, eps={NUMBER}\)$", text, re.MULTILINE)
+    assert derivative is not None
+    assert float(derivative[1]) < 0
+
+
+def check_picture(file: pathlib.Path) -> None:
+    picture = matplotlib.image.imread(file)
+    height, width, _ = picture.shape
+    assert width >= 800
+    assert height >= 400
+    colors = np.unique((picture[..., :3] * 15).round().reshape(-1, 3), axis=0)
+    assert len(colors) > 50
+
+
+def check_animation(file: pathlib.Path) -> None:
+    assert file.stat().st_size < 3e6
+    with Image.open(file) as animation:
+        assert animation.n_frames == 12
+        first = np.asarray(animation.convert("RGB"), dtype=int)
+        animation.seek(11)
+        last = np.asarray(animation.convert("RGB"), dtype=int)
+    assert np.mean(np.abs(first - last).max(axis=-1) > 64) > 0.005

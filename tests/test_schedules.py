@@ -1,0 +1,227 @@
+"""Every schedule: its documented values, and that each of its numbers may be traced."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gradtx as gx
+from gradtx._core.call import FORMS
+
+END = 2**31 - 1
+STEPS = np.arange(130)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A schedule, values that its docstring promises (by step), its value for ever after, and the way it goes."""
+
+    schedule: gx.Schedule
+    values: dict[int, float]
+    last: float
+    goes: str = ""
+
+
+LINEAR = gx.linear_schedule(0.3, 0.1, 40, 7)
+COSINE = gx.cosine_decay_schedule(0.3, 40, 0.1)
+
+CASES = [
+    Case(gx.constant_schedule(0.3), {0: 0.3, 50: 0.3}, 0.3),
+    Case(LINEAR, {0: 0.3, 7: 0.3, 27: 0.2, 47: 0.1}, 0.1, "down"),
+    Case(gx.linear_schedule(0.0, 0.3, 30), {0: 0.0, 1: 0.01, 30: 0.3}, 0.3, "up"),
+    Case(gx.polynomial_schedule(0.3, 0.1, 2.0, 40, 7), {0: 0.3, 7: 0.3, 27: 0.1 + 0.2 / 4, 47: 0.1}, 0.1, "down"),
+    Case(COSINE, {0: 0.3, 20: 0.165, 40: 0.03}, 0.03, "down"),
+    Case(gx.warmup_cosine_decay_schedule(0.05, 0.3, 10, 60, 0.01), {0: 0.05, 5: 0.175, 10: 0.3, 35: 0.155, 60: 0.01}, 0.01),
+    Case(gx.sgdr_schedule(0.3, 30.0, 1.0, 0.1), {0: 0.3, 15: 0.2, 30: 0.3, 45: 0.2, 60: 0.3, 90: 0.3}, np.nan),
+    Case(gx.sgdr_schedule(0.3, 10.0, 2.0, 0.1), {0: 0.3, 5: 0.2, 10: 0.3, 20: 0.2, 30: 0.3, 50: 0.2, 70: 0.3}, np.nan),
+    Case(gx.exponential_decay(0.3, 10, 0.5, 7), {0: 0.3, 7: 0.3, 17: 0.15, 27: 0.075}, 0.0, "down"),
+    Case(gx.staircase_decay(0.3, 10, 0.5), {0: 0.3, 9: 0.3, 10: 0.15, 19: 0.15, 20: 0.075}, 0.0, "down"),
+    Case(gx.inverse_time_decay(0.3, 0.05), {0: 0.3, 20: 0.15, 60: 0.075}, 0.0, "down"),
+    Case(gx.inverse_sqrt_schedule(0.3, 16), {0: 0.0, 8: 0.15, 16: 0.3, 64: 0.15}, 0.0),
+    Case(gx.nadam_momentum_schedule(0.9, 0.1), {0: 0.9 * (1 - 0.5 * 0.96**0.1), 19: 0.9 * (1 - 0.5 * 0.96**2)}, 0.9, "up"),
+    Case(gx.cosine_onecycle_schedule(100, 0.3), {0: 0.012, 15: 0.156, 30: 0.3, 100: 0.012e-4}, 0.012e-4),
+    Case(gx.linear_onecycle_schedule(100, 0.3), {0: 0.012, 15: 0.156, 30: 0.3, 85: 0.012, 100: 0.012e-4}, 0.012e-4),
+    Case(gx.warmup_stable_decay_schedule(0.3, 10, 100, 20, 0.05), {0: 0, 5: 0.15, 10: 0.3, 80: 0.3, 90: 0.175, 100: 0.05}, 0.05),
+    Case(gx.piecewise_constant_schedule((0.3, 0.2, 0.7), (10, 30)), {0: 0.3, 9: 0.3, 10: 0.2, 29: 0.2, 30: 0.7}, 0.7),
+    Case(gx.join_schedules((LINEAR, 0.5, COSINE), (47, 60)), {0: 0.3, 27: 0.2, 46: 0.105, 47: 0.5, 59: 0.5, 60: 0.3, 80: 0.165}, 0.03),
+    Case(gx.shifted_schedule(LINEAR, 20), {0: 0.235, 7: 0.2, 27: 0.1}, 0.1, "down"),
+    Case(2 * LINEAR, {0: 0.6, 27: 0.4, 47: 0.2}, 0.2, "down"),
+    Case(LINEAR * COSINE, {0: 0.09, 47: 0.003}, 0.003, "down"),
+    Case(LINEAR + COSINE, {0: 0.6, 47: 0.13}, 0.13, "down"),
+    Case(1 + LINEAR, {0: 1.3, 27: 1.2, 47: 1.1}, 1.1, "down"),
+]
+
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.schedule))
+evaluated = jax.jit(jax.vmap(lambda schedule, step: schedule(step), in_axes=(None, 0)))
+
+
+def test_every_schedule_is_a_row():
+    factories = {form.name for form in FORMS.values() if form.body.__module__.startswith(("gradtx._schedules", "gradtx._core.schedule"))}
+    assert factories == {case.schedule.form.name for case in CASES}
+
+
+@every_case
+def test_documented_values(case):
+    with jax.enable_x64(True):
+        values = evaluated(case.schedule, STEPS)[np.array(list(case.values))]
+        np.testing.assert_allclose(values, list(case.values.values()), rtol=1e-12, atol=1e-12)
+
+
+@every_case
+def test_documented_values_in_single_precision(case):
+    """Cosines near their end lose relative precision, so the error is one of the schedule's size; 60 float32 roundings are plenty."""
+    values = evaluated(case.schedule, STEPS)[np.array(list(case.values))]
+    assert values.dtype == jnp.float32
+    np.testing.assert_allclose(values, list(case.values.values()), rtol=0, atol=60 * 2.0**-24 * max(case.values.values()))
+
+
+@every_case
+def test_one_step_at_a_time_in_any_integer_type(case):
+    every = evaluated(case.schedule, STEPS)
+    for step in (0, 13, np.int64(47), jnp.int32(99), np.array([3, 90])):
+        np.testing.assert_allclose(case.schedule(step), every[np.asarray(step)], rtol=1e-6, atol=1e-7)
+        assert case.schedule(step).shape == np.shape(step)
+
+
+@every_case
+def test_the_last_representable_step(case):
+    last = case.schedule(jnp.int32(END))
+    assert last.dtype == jnp.float32
+    assert jnp.isfinite(last)
+    if not np.isnan(case.last):
+        np.testing.assert_allclose(last, case.last, rtol=1e-6, atol=1e-4)
+
+
+@every_case
+def test_direction(case):
+    with jax.enable_x64(True):
+        change = np.diff(evaluated(case.schedule, STEPS))
+    rises, falls = bool(np.any(change > 1e-15)), bool(np.any(change < -1e-15))
+    assert (rises, falls) == {"up": (True, False), "down": (False, True), "": (rises, rises or falls)}[case.goes]
+
+
+@every_case
+def test_every_number_is_traceable_and_matters(case):
+    """A batch in which each member has one number changed, all numbers traced, against each member alone."""
+    leaves, structure = jax.tree.flatten(case.schedule)
+    members = [leaves] + [[1.1 * leaf + 0.007 if k == j else leaf for j, leaf in enumerate(leaves)] for k in range(len(leaves))]
+    with jax.enable_x64(True):
+        batch = structure.unflatten([jnp.array(column) for column in zip(*members, strict=True)])
+        together = np.asarray(jax.jit(jax.vmap(lambda schedule: jax.vmap(schedule)(STEPS)))(batch))
+        for member, values in zip(members, together, strict=True):
+            np.testing.assert_allclose(values, evaluated(structure.unflatten(member), STEPS), rtol=1e-12, atol=1e-15)
+    for k, values in enumerate(together[1:]):
+        assert np.max(np.abs(values - together[0])) > 1e-8, f"leaf {k} of {case.schedule} changes nothing"
+
+
+@every_case
+def test_derivatives_with_respect_to_the_numbers_are_finite(case):
+    gradient = jax.grad(lambda schedule: jnp.sum(schedule(STEPS)))(case.schedule)
+    assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(gradient))
+
+
+@every_case
+def test_its_repr_makes_it_again(case):
+    assert eval(repr(case.schedule), vars(gx)) == case.schedule
+
+
+def test_restarts_are_hit_in_single_precision():
+    """Each period begins at the peak and ends near the bottom, for many periods, whole factors or not."""
+    for factor in (1.0, 1.5, 2.0, 3.0):
+        lengths = 8 * factor ** np.arange(8)
+        begins = np.concatenate([[0], np.cumsum(lengths)])
+        whole = begins == np.round(begins)
+        schedule = gx.sgdr_schedule(1.0, 8.0, factor)
+        np.testing.assert_allclose(evaluated(schedule, begins[whole].astype(int)), 1.0, atol=1e-4)
+        before = np.ceil(begins[1:]).astype(int) - 1
+        assert np.all(evaluated(schedule, before) < 0.05)
+
+
+def test_pieces_begin_at_their_own_step_zero():
+    joined = gx.join_schedules((gx.linear_schedule(0.0, 1.0, 10), gx.linear_schedule(1.0, 0.0, 10), 0.25), (10, 20))
+    expected = np.where(STEPS < 10, STEPS / 10, np.where(STEPS < 20, (20 - STEPS) / 10, 0.25))
+    np.testing.assert_allclose(evaluated(joined, STEPS), expected, atol=1e-6)
+
+
+def test_arithmetic_is_pointwise():
+    with jax.enable_x64(True):
+        a, b = evaluated(LINEAR, STEPS), evaluated(COSINE, STEPS)
+        for schedule, expected in [
+            (3 * LINEAR, 3 * a),
+            (LINEAR * 3, 3 * a),
+            (LINEAR * COSINE, a * b),
+            (LINEAR + COSINE, a + b),
+            (LINEAR + 0.5, a + 0.5),
+            (0.5 + LINEAR, a + 0.5),
+            (2 * (LINEAR + COSINE) * LINEAR, 2 * (a + b) * a),
+            (gx.shifted_schedule(LINEAR + COSINE, 5), evaluated(LINEAR + COSINE, STEPS + 5)),
+        ]:
+            np.testing.assert_allclose(evaluated(schedule, STEPS), expected, rtol=1e-14)
+
+
+def test_a_schedule_stands_for_a_number_of_another():
+    """The inner schedule is evaluated at the same step as the outer one, in a piece of a join at the piece's step."""
+    inner = gx.exponential_decay(1.0, 20, 0.5)
+    with jax.enable_x64(True):
+        nested = gx.linear_schedule(inner, 0.0, 100)
+        np.testing.assert_allclose(evaluated(nested, STEPS), 0.5 ** (STEPS / 20) * np.clip(1 - STEPS / 100, 0, 1), rtol=1e-12)
+        joined = gx.join_schedules((0.7, gx.linear_schedule(inner, 0.0, 100)), (30,))
+        np.testing.assert_allclose(evaluated(joined, STEPS)[30:], evaluated(nested, STEPS)[:100], rtol=1e-12)
+
+
+def test_an_optimizer_reads_its_schedules_at_its_step():
+    tx = gx.sgd(gx.linear_schedule(0.1, 0.3, 2), gx.ema(gx.piecewise_constant_schedule((0.0, 0.5), (1,))))
+    state = tx.init(jnp.zeros(()))
+    steps = []
+    for gradient in (1.0, 3.0, -2.0):
+        update, state = tx.update(jnp.float32(gradient), state)
+        steps.append(float(update))
+    np.testing.assert_allclose(steps, [-0.1 * 1.0, -0.2 * 2.0, -0.3 * 0.0], atol=1e-7)
+
+
+def test_the_step_count_saturates():
+    tx = gx.sgd(gx.inverse_sqrt_schedule(0.3, 16))
+    state = {**tx.init(jnp.zeros(())), "step": jnp.int32(END - 1)}
+    for _ in range(3):
+        update, state = tx.update(jnp.float32(1.0), state)
+        assert np.isfinite(update)
+        assert update < 0
+    assert state["step"] == END
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "text"),
+    [
+        (lambda: gx.linear_schedule(0.1, 0.0, 0), ValueError, "linear_schedule: transition_steps must be finite and above 0, got 0"),
+        (lambda: gx.linear_schedule(np.nan, 0.0, 10), ValueError, "linear_schedule: init_value must be finite, got nan"),
+        (lambda: gx.cosine_decay_schedule(0.1, 10, 1.5), ValueError, r"cosine_decay_schedule: alpha must be in \[0, 1\], got 1.5"),
+        (lambda: gx.inverse_time_decay(0.1, -1.0), ValueError, "inverse_time_decay: decay_rate must be finite and at least 0, got -1.0"),
+        (lambda: gx.linear_schedule("0.1", 0.0, 10), TypeError, "linear_schedule: init_value must be a number.*without quotes"),
+        (
+            lambda: gx.sgd(lambda step: 0.1),
+            TypeError,
+            "sgd: learning_rate must be a number, an array or a schedule.*decorate your own with @schedule",
+        ),
+        (
+            lambda: gx.sgd(gx.linear_schedule),
+            TypeError,
+            r"linear_schedule is a factory: call it with its arguments, linear_schedule\(...\)",
+        ),
+        (lambda: gx.linear_schedule(0.1, 0.0, step=10), TypeError, r"linear_schedule has no argument 'step'"),
+        (lambda: gx.join_schedules((0.1, 0.2), (1, 2))(0), ValueError, "join_schedules: 2 schedules need 1 boundaries between them, got 2"),
+        (lambda: gx.piecewise_constant_schedule((0.1, 0.2), ())(0), ValueError, "2 schedules need 1 boundaries between them, got 0"),
+    ],
+)
+def test_errors(make, error, text):
+    with pytest.raises(error, match=text):
+        make()
+
+
+def test_a_batch_of_schedules_needs_vmap():
+    batch = gx.linear_schedule(jnp.array([0.1, 0.2]), 0.0, 10)
+    with pytest.raises(ValueError, match=r"init_value .* must be a scalar.*vmap"):
+        batch(0)
+    values = jax.vmap(lambda initial: batch.replace(init_value=initial)(5))(batch.init_value)
+    np.testing.assert_allclose(values, [0.05, 0.1])
