@@ -11,6 +11,9 @@ from gradtx._core.types import PyTree
 KEPT = ("gradient", "step", "average")
 """Signals that the library itself provides, so no caller may pass them."""
 
+CUSTOMARY = frozenset({"value", "grad", "value_fn"})
+"""Extras that generic loops pass to every optimizer, whether or not it reads them."""
+
 OF_PARAMETERS = ("value_fn",)
 """Extras that are functions of the parameters. Parts see them as functions of the inner tree."""
 
@@ -76,7 +79,7 @@ def _missing(signals: Signals, name: str) -> str:
 
 def check_extras(extras: Mapping[str, Any], part: str, accepts_any: bool) -> None:
     """Refuse extras that no transformation declares: they are misspellings."""
-    declared = {name for form in FORMS.values() for name in form.keywords} - set(KEPT)
+    declared = {name for form in FORMS.values() for name in form.keywords} - set(KEPT) | CUSTOMARY
     for name in extras:
         if name in KEPT:
             raise TypeError(f"{part}: {name!r} is kept by the optimizer itself; leave it out.")

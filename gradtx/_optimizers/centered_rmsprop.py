@@ -12,7 +12,7 @@ from gradtx._transforms.scale_by_stddev import scale_by_stddev
 
 @transformation
 def centered_rmsprop(learning_rate: LearningRate, decay: Decay = 0.95, eps_root: Positive = 1e-4, momentum: Moment = identity()) -> Any:
-    """Divide by a running standard deviation: θ ← θ − η moment(g / √(ema(g²) − ema(g)² + eps)).
+    """Divide by a running standard deviation: θ ← θ − η moment(g / √(ema(g²) − ema(g)² + eps_root)).
 
     Faster than `rmsprop` where gradients keep their sign, less stable where they hardly vary. (Graves 2013, equations
     38-45.)

@@ -1,0 +1,130 @@
+"""Deterministic budgets: temporary memory, copies, equations and compilations of a step."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+
+import gradtx as gx
+
+LEAVES = 6
+SHAPE = (256, 256)
+LEAF_BYTES = 4 * SHAPE[0] * SHAPE[1]
+PARAMS = {f"w{k}": jax.ShapeDtypeStruct(SHAPE, jnp.float32) for k in range(LEAVES)}
+
+
+def gradtx_step(tx, grads, state, params):
+    updates, state = tx.update(grads, state, params)
+    return gx.apply_updates(params, updates), state
+
+
+def optax_step(tx, grads, state, params):
+    updates, state = tx.update(grads, state, params)
+    return optax.apply_updates(params, updates), state
+
+
+def compiled(step, tx):
+    """The donating step, compiled for shapes alone. The gradients are kept, as a training loop would drop them later."""
+    state = jax.eval_shape(tx.init, PARAMS)
+    return jax.jit(lambda g, s, p: step(tx, g, s, p), donate_argnums=(1, 2)).lower(PARAMS, state, PARAMS).compile()
+
+
+ELEMENTWISE = {
+    "sgd": gx.sgd(0.1),
+    "momentum": gx.sgd(0.1, gx.trace(0.9)),
+    "nesterov": gx.sgd(0.1, gx.nesterov(gx.trace(0.9))),
+    "adagrad": gx.adagrad(0.1),
+    "rmsprop": gx.rmsprop(0.1),
+    "adam": gx.adam(0.1),
+    "adamw": gx.adamw(0.1),
+    "adamw with clipping": gx.chain(gx.clip_by_global_norm(1.0), gx.adamw(0.1)),
+    "adamw with a schedule": gx.adamw(gx.warmup_cosine_decay_schedule(0.0, 1e-3, 10, 100)),
+    "adamax": gx.adamax(0.1),
+    "amsgrad": gx.amsgrad(0.1),
+    "lion": gx.lion(0.1, weight_decay=0.1),
+    "signum": gx.signum(0.1),
+    "yogi": gx.yogi(0.1),
+    "radam": gx.radam(0.1),
+}
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_a_step_needs_no_temporary_leaf_and_no_copy(name):
+    program = compiled(gradtx_step, ELEMENTWISE[name])
+    assert program.memory_analysis().temp_size_in_bytes < LEAF_BYTES // 16
+    shape = ",".join(map(str, SHAPE))
+    copies = re.findall(rf"= f32\[{shape}\]\S* copy\(", program.as_text())
+    assert not copies
+
+
+def test_the_temporary_budget_can_fail():
+    program = compiled(optax_step, optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(0.1)))
+    assert program.memory_analysis().temp_size_in_bytes >= LEAF_BYTES
+
+
+def equations(jaxpr):
+    """All equations of a program, those of inner programs counted at every call; the calls themselves cost nothing."""
+    total = 0
+    for equation in jaxpr.eqns:
+        inner = [value for value in equation.params.values() if hasattr(value, "jaxpr") or hasattr(value, "eqns")]
+        total += sum(equations(getattr(value, "jaxpr", value)) for value in inner) if inner else 1
+    return total
+
+
+def equations_per_leaf(update, init):
+    def count(leaves):
+        params = {f"w{k}": jax.ShapeDtypeStruct(SHAPE, jnp.float32) for k in range(leaves)}
+        state = jax.eval_shape(init, params)
+        return equations(jax.make_jaxpr(update)(params, state, params).jaxpr)
+
+    return (count(8) - count(4)) / 4
+
+
+PAIRS = {
+    "sgd": (gx.sgd(0.1), optax.sgd(0.1)),
+    "momentum": (gx.sgd(0.1, gx.trace(0.9)), optax.sgd(0.1, 0.9)),
+    "adam": (gx.adam(0.1), optax.adam(0.1)),
+    "adamw": (gx.adamw(0.1), optax.adamw(0.1)),
+    "adamw with clipping": (
+        gx.chain(gx.clip_by_global_norm(1.0), gx.adamw(0.1)),
+        optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(0.1)),
+    ),
+    "rmsprop": (gx.rmsprop(0.1), optax.rmsprop(0.1)),
+    "adagrad": (gx.adagrad(0.1), optax.adagrad(0.1)),
+    "lion": (gx.lion(0.1), optax.lion(0.1)),
+    "adamax": (gx.adamax(0.1), optax.adamax(0.1)),
+    "amsgrad": (gx.amsgrad(0.1), optax.amsgrad(0.1)),
+    "adabelief": (gx.adabelief(0.1), optax.adabelief(0.1)),
+    "nadam": (gx.nadam(0.1), optax.nadam(0.1)),
+    "yogi": (gx.yogi(0.1), optax.yogi(0.1)),
+    "radam": (gx.radam(0.1), optax.radam(0.1)),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_equations_per_leaf_are_at_most_those_of_optax(name):
+    ours, theirs = PAIRS[name]
+    assert equations_per_leaf(ours.update, ours.init) <= equations_per_leaf(theirs.update, theirs.init)
+
+
+def test_equal_shapes_share_one_trace():
+    params = {f"w{k}": jax.ShapeDtypeStruct(SHAPE, jnp.float32) for k in range(50)}
+    tx = gx.adamw(0.1)
+    program = jax.make_jaxpr(tx.update)(params, jax.eval_shape(tx.init, params), params).jaxpr
+    inner = [equation.params["jaxpr"] for equation in program.eqns if "jaxpr" in equation.params]
+    assert len(inner) <= 9 * 50
+    assert len({id(jaxpr.jaxpr) for jaxpr in inner}) <= 20
+
+
+def test_an_eager_update_compiles_once_for_all_hyperparameters():
+    from gradtx._core import contract
+
+    params = {"w": jnp.ones((5, 7))}
+    state = gx.adam(0.1).init(params)
+    gx.adam(0.1).update(params, state, params)
+    before = contract._compiled_step._cache_size()
+    for learning_rate in (0.2, 0.3, 0.4):
+        _, state = gx.adam(learning_rate).update(params, state, params)
+    assert contract._compiled_step._cache_size() == before

@@ -1,0 +1,118 @@
+"""The shape of the package: one path for each name, imports that point down, words that mean one thing."""
+
+import ast
+import inspect
+import pathlib
+import sys
+
+import jax
+import pytest
+
+import gradtx as gx
+
+PACKAGE = pathlib.Path(gx.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+LAYERS = [{"_core"}, {"_schedules", "_moments"}, {"_transforms"}, {"_wrappers"}, {"_optimizers"}, {"_gradients"}]
+RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+CORE_ORDER = [
+    "kinds", "call", "schedule", "types", "numerics", "trees", "selection", "random", "rooted", "signals", "run", "contract", "transformation",
+    "apply", "hyperparameters", "spec", "describe",
+]  # fmt: skip
+
+
+def imports(path):
+    """The gradtx modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("gradtx"):
+            yield from ([f"{node.module}.{name.name}" for name in node.names] if node.module == "gradtx._core" else [node.module])
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names if name.name.startswith("gradtx"))
+
+
+def part(module):
+    return module.split(".")[1]
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.parent != PACKAGE], ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    own = path.relative_to(PACKAGE).parts[0]
+    for module in imports(path):
+        assert RANK[part(module)] <= RANK[own], f"{path.name} imports {module}, which is above it"
+        if own == "_core" == part(module):
+            assert CORE_ORDER.index(module.split(".")[2]) < CORE_ORDER.index(path.stem), f"{path.name} imports {module}"
+        if own in ("_transforms", "_optimizers", "_wrappers"):
+            assert part(module) != own, f"{path.name} imports its neighbour {module}"
+
+
+def test_every_module_of_the_core_has_its_place():
+    assert {path.stem for path in (PACKAGE / "_core").glob("*.py")} - {"__init__"} == set(CORE_ORDER)
+
+
+def test_one_path_for_each_name():
+    assert list(gx.__all__) == sorted(gx.__all__, key=lambda name: (not name[0].isupper(), name))
+    public = {name for name in vars(gx) if not name.startswith("_")}
+    assert public == set(gx.__all__)
+    values = [id(getattr(gx, name)) for name in gx.__all__]
+    assert len(set(values)) == len(values)
+    for path in FILES:
+        for piece in path.relative_to(PACKAGE).parts:
+            assert piece.startswith("_"), f"{path} would be a second public path"
+
+
+def test_only_jax_is_needed():
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [n.name for n in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for name in names:
+                assert name.split(".")[0] in {"jax", "numpy", "gradtx", *sys.stdlib_module_names}
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.name != "__init__.py"], ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_one_file_is_one_idea(path):
+    source = path.read_text()
+    docstring = ast.get_docstring(ast.parse(source))
+    assert docstring
+    assert docstring.splitlines()[0].endswith((".", ":"))
+    assert len(source.splitlines()) <= 260
+    assert path.stem not in {"utils", "misc", "common", "helpers"}
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "_optimizers").glob("[a-z]*.py")), ids=lambda p: p.stem)
+def test_an_optimizer_is_a_docstring_and_a_chain(path):
+    tree = ast.parse(path.read_text())
+    (function,) = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert not any(isinstance(node, ast.BinOp | ast.UnaryOp) and not isinstance(node.op, ast.BitOr) for node in ast.walk(function))
+    *before, last = function.body[1:]
+    assert all(isinstance(node, ast.Assign) for node in before)
+    assert isinstance(last, ast.Return)
+    assert ast.unparse(last.value).startswith("chain(")
+    assert "jax" not in {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+
+
+@pytest.mark.parametrize("name", [name for name in gx.__all__ if callable(getattr(gx, name))])
+def test_public_names_say_what_they_do(name):
+    value = getattr(gx, name)
+    docstring = inspect.getdoc(value)
+    if getattr(value, "__module__", "").startswith("gradtx"):
+        assert docstring
+        assert len(docstring.splitlines()[0]) <= 140
+        assert len([line for line in docstring.splitlines() if "```" not in line]) <= 24
+
+
+WORDS = {"lr": "learning_rate", "beta1": "b1", "beta2": "b2", "epsilon": "eps", "mask": "where", "rng": "key", "seed": "key", "wd": "weight_decay"}
+
+
+@pytest.mark.parametrize("name", gx.__all__)
+def test_one_word_for_each_idea(name):
+    form = getattr(getattr(gx, name), "form", None)
+    for argument in form.kinds if form else ():
+        assert argument not in WORDS, f"{name}: write {WORDS[argument]}"
+
+
+def test_import_starts_no_backend():
+    code = "import gradtx, jax; from jax._src import xla_bridge; assert not xla_bridge._backends, xla_bridge._backends"
+    import subprocess
+
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert jax.__version_info__ >= (0, 10)
