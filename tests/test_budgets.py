@@ -26,9 +26,9 @@ def optax_step(tx, grads, state, params):
 
 
 def compiled(step, tx):
-    """The donating step, compiled for shapes alone. The gradients are kept, as a training loop would drop them later."""
+    """The step, compiled for shapes alone; it donates parameters and state in the order in which it returns them."""
     state = jax.eval_shape(tx.init, PARAMS)
-    return jax.jit(lambda g, s, p: step(tx, g, s, p), donate_argnums=(1, 2)).lower(PARAMS, state, PARAMS).compile()
+    return jax.jit(lambda p, s, g: step(tx, g, s, p), donate_argnums=(0, 1)).lower(PARAMS, state, PARAMS).compile()
 
 
 ELEMENTWISE = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gradtx._core.types import PyTree
 
@@ -32,25 +33,29 @@ def leafwise(rule: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(rule)
     def lifted(*trees: PyTree, **numbers: Any) -> PyTree:
-        def at_leaf(leaf: Any, *others: Any) -> Any:
-            return compiled(leaf, *others, **{name: matched(number, leaf.dtype) for name, number in numbers.items()})
-
-        return jax.tree.map(at_leaf, *trees)
+        in_dtype = functools.cache(lambda dtype: {name: matched(number, dtype) for name, number in numbers.items()})
+        return jax.tree.map(lambda leaf, *others: compiled(leaf, *others, **in_dtype(leaf.dtype)), *trees)
 
     return lifted
 
 
 def matched(number: Any, dtype: Any) -> Any:
-    """`number` ready to meet a leaf of `dtype`: arrays are cast, Python numbers (and None) adapt by themselves."""
-    if isinstance(number, jax.Array) and number.dtype != dtype:
-        return number.astype(dtype)
-    return number
+    """`number` in `dtype`, without weak type, so that equal leaves share one trace whatever kind of number they meet."""
+    if number is None:
+        return None
+    if isinstance(number, jax.Array):
+        return jax.lax.convert_element_type(number, dtype)
+    return np.asarray(number, dtype)
 
 
 @leafwise
-def averaged(average: jax.Array, x: jax.Array, *, decay: Any) -> jax.Array:
+def weighted_sum(x: jax.Array, y: jax.Array, *, of_x: Any, of_y: Any) -> jax.Array:
+    return of_x * x + of_y * y
+
+
+def averaged(average: PyTree, x: PyTree, *, decay: Any) -> PyTree:
     """One step of an exponentially weighted average."""
-    return decay * average + (1 - decay) * x
+    return weighted_sum(average, x, of_x=decay, of_y=1 - decay)
 
 
 @leafwise

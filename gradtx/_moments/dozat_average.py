@@ -5,14 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.numerics import averaged, leafwise, matched, widest
+from gradtx._core.numerics import averaged, matched, weighted_sum, widest
 from gradtx._core.transformation import transformation
 from gradtx._core.types import Decay, PyTree
-
-
-@leafwise
-def _ahead(average: jax.Array, x: jax.Array, *, of_average: Any, of_x: Any) -> jax.Array:
-    return of_average * average + of_x * x
 
 
 @transformation(averages=True)
@@ -31,7 +26,7 @@ def dozat_average(decay: Decay, momentum: Decay, next_momentum: Decay) -> Any:
         dtype = state["product"].dtype
         now, ahead = matched(momentum, dtype), matched(next_momentum, dtype)
         product = state["product"] * now
-        value = _ahead(average, updates, of_average=ahead / (1 - product * ahead), of_x=(1 - now) / (1 - product))
+        value = weighted_sum(average, updates, of_x=ahead / (1 - product * ahead), of_y=(1 - now) / (1 - product))
         return value, {"average": average, "product": product}
 
     return init, update

@@ -5,14 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.numerics import averaged, leafwise
+from gradtx._core.numerics import averaged, weighted_sum
 from gradtx._core.transformation import transformation
 from gradtx._core.types import Decay, OpenDecay, PyTree
-
-
-@leafwise
-def _read(average: jax.Array, x: jax.Array, *, b1: Any, b2: Any) -> jax.Array:
-    return b1 * (average - (1 - b2) * x) / b2 + (1 - b1) * x
 
 
 @transformation(averages=True)
@@ -28,6 +23,7 @@ def two_rate_average(b1: Decay, b2: OpenDecay) -> Any:
 
     def update(updates: PyTree, state: Any) -> Any:
         average = averaged(state["average"], updates, decay=b2)
-        return _read(average, updates, b1=b1, b2=b2), {"average": average}
+        read = weighted_sum(average, updates, of_x=b1 / b2, of_y=1 - b1 / b2)
+        return read, {"average": average}
 
     return init, update

@@ -11,8 +11,8 @@ from gradtx._core.types import Decay, NonNegative, PyTree
 
 
 @leafwise
-def _moved(v: jax.Array, x: jax.Array, *, decay: Any) -> jax.Array:
-    return v - (1 - decay) * jnp.sign(v - x) * x
+def _moved(v: jax.Array, x: jax.Array, *, rate: Any) -> jax.Array:
+    return v - rate * jnp.sign(v - x) * x
 
 
 @transformation(averages=True)
@@ -27,7 +27,7 @@ def yogi_average(decay: Decay, initial: NonNegative = 1e-6) -> Any:
         return {"average": filled(params, value=initial)}
 
     def update(updates: PyTree, state: Any) -> Any:
-        average = _moved(state["average"], updates, decay=decay)
+        average = _moved(state["average"], updates, rate=1 - decay)
         return average, {"average": average}
 
     return init, update
