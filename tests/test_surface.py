@@ -15,9 +15,24 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [{"_core"}, {"_schedules", "_moments"}, {"_transforms"}, {"_wrappers"}, {"_optimizers"}, {"_gradients"}]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 CORE_ORDER = [
-    "kinds", "call", "schedule", "types", "numerics", "trees", "selection", "random", "rooted", "signals", "run", "contract", "transformation",
-    "apply", "hyperparameters", "spec", "describe",
-]  # fmt: skip
+    "kinds",
+    "call",
+    "schedule",
+    "types",
+    "numerics",
+    "trees",
+    "selection",
+    "random",
+    "rooted",
+    "signals",
+    "run",
+    "contract",
+    "transformation",
+    "apply",
+    "hyperparameters",
+    "spec",
+    "describe",
+]
 
 
 def imports(path):
@@ -99,7 +114,16 @@ def test_public_names_say_what_they_do(name):
         assert len([line for line in docstring.splitlines() if "```" not in line]) <= 24
 
 
-WORDS = {"lr": "learning_rate", "beta1": "b1", "beta2": "b2", "epsilon": "eps", "mask": "where", "rng": "key", "seed": "key", "wd": "weight_decay"}
+WORDS = {
+    "lr": "learning_rate",
+    "beta1": "b1",
+    "beta2": "b2",
+    "epsilon": "eps",
+    "mask": "where",
+    "rng": "key",
+    "seed": "key",
+    "wd": "weight_decay",
+}
 
 
 @pytest.mark.parametrize("name", gx.__all__)
