@@ -319,7 +319,7 @@ def test_describe_counts_the_bytes_of_the_state(case):
     text = gx.describe(tx, jax.eval_shape(make_params))
     assert text == gx.describe(tx, params)
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(tx.init(params)))
-    assert f"16 trained numbers, {size} B of state" in text
+    assert f"16 parameters, {size} B of state" in text
 
 
 @every_case

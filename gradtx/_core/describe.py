@@ -40,7 +40,7 @@ def _opened(tx: GradientTransformation) -> tuple[GradientTransformation, ...]:
 
 def _leaf_table(params: PyTree, state: PyTree) -> list[str]:
     structure = jax.tree.structure(params, is_leaf=lambda leaf: leaf is None)
-    owned = [structure.flatten_up_to(slot) for _, slot in _slots(state, structure)]
+    owned = [structure.flatten_up_to(slot) for _, slot in _slots(params, state)]
     rows = [("leaf", "shape", "dtype", "state")]
     for k, (path, leaf) in enumerate(leaves_by_path(params)[0]):
         if is_trainable(leaf):
@@ -52,31 +52,36 @@ def _leaf_table(params: PyTree, state: PyTree) -> list[str]:
 
 
 def _slot_table(params: PyTree, state: PyTree) -> list[str]:
-    structure = jax.tree.structure(params, is_leaf=lambda leaf: leaf is None)
-    slots = [(path_name(path), _bytes(_size(slot))) for path, slot in _slots(state, structure)]
-    tied = sum(_size(slot) for _, slot in _slots(state, structure))
-    return _aligned([("slot", "state"), *slots, ("(counts and scalars)", _bytes(_size(state) - tied))])
+    slots = _slots(params, state)
+    tied = sum(_size(slot) for _, slot in slots)
+    rows = [(path_name(path), _bytes(_size(slot))) for path, slot in slots]
+    return _aligned([("slot", "state"), *rows, ("(counts and scalars)", _bytes(_size(state) - tied))])
 
 
-def _slots(node: PyTree, structure: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, PyTree]]:
+def _slots(params: PyTree, state: PyTree) -> list[tuple[Any, PyTree]]:
     """The deepest subtrees of the state that are trees like the parameters, with their paths."""
-    children = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda child: child is not node)[0]
-    below = [found for key, child in children if child is not node for found in _slots(child, structure, (*path, *key))]
-    return below if below or not _fits(node, structure) else [(path, node)]
+    structure = jax.tree.structure(params, is_leaf=lambda leaf: leaf is None)
+    bare_array = hasattr(params, "shape") and params.shape != ()
 
+    def fits(node: PyTree) -> bool:
+        try:
+            structure.flatten_up_to(node)
+        except ValueError:
+            return False
+        return structure.num_leaves > 0 and not (bare_array and jnp.shape(node) == ())
 
-def _fits(node: PyTree, structure: Any) -> bool:
-    try:
-        structure.flatten_up_to(node)
-    except ValueError:
-        return False
-    return structure.num_leaves > 0
+    def within(node: PyTree, path: tuple[Any, ...]) -> list[tuple[Any, PyTree]]:
+        children = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda child: child is not node)[0]
+        below = [found for key, child in children if child is not node for found in within(child, (*path, *key))]
+        return below if below or not fits(node) else [(path, node)]
+
+    return within({name: entry for name, entry in state.items() if name != "step"}, ())
 
 
 def _totals(params: PyTree, state: PyTree) -> str:
     count = sum(math.prod(jnp.shape(leaf)) for leaf in jax.tree.leaves(params) if is_trainable(leaf))
     size = _size(state)
-    return f"{count:,} trained numbers, {_bytes(size)} of state" + (f", {size / count:.3g} bytes each" if count else "")
+    return f"{count:,} parameters, {_bytes(size)} of state" + (f", {size / count:.3g} bytes each" if count else "")
 
 
 def _size(tree: PyTree) -> int:
