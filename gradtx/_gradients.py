@@ -60,7 +60,7 @@ def _differences(f: Loss, params: PyTree, step: float | None, order: float, quot
 
         return jax.lax.map(at, jnp.arange(x.size))
 
-    return boundary.outward(unravel(gradient(flat).astype(flat.dtype)), params) if flat.size else params
+    return boundary.restored(unravel(gradient(flat).astype(flat.dtype))) if flat.size else params
 
 
 def _precision(params: PyTree) -> float:
@@ -127,9 +127,9 @@ def check_gradient(
     """
     resolvable = 10 * _precision(params) ** (2 / 3)
     relative = resolvable if rtol is None else rtol
+    numerical = numerical_gradient(f, params, step)
     absolute = resolvable * max(1.0, float(abs(f(params)))) if atol is None else atol
     given = (jax.grad(f, allow_int=True) if gradient is None else gradient)(params)
-    numerical = numerical_gradient(f, params, step)
     boundary = Boundary(params, "parameters")
     analytic = boundary.check(given, "gradients")
     rows = zip(leaves_by_path(params)[0], analytic, leaves_by_path(numerical)[0], strict=True)
@@ -140,9 +140,8 @@ def check_gradient(
 def _compared(name: str, own: Any, analytic: Any, numerical: Any, rtol: float, atol: float) -> LeafCheck:
     wide = np.complex128 if jnp.iscomplexobj(own) else np.float64
     a, n = np.conj(np.asarray(analytic).astype(wide)), np.asarray(numerical).astype(wide)
-    difference, allowed = np.abs(a - n), atol + rtol * np.maximum(np.abs(a), np.abs(n))
-    excess = np.where(np.isnan(difference), np.inf, difference / allowed)
-    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(excess)), a.shape))
-    return LeafCheck(
-        name, index, a[index].item(), n[index].item(), float(np.nan_to_num(difference[index], nan=np.inf)), float(allowed[index])
-    )
+    finite = np.isfinite(a) & np.isfinite(n)
+    difference = np.abs(np.subtract(a, n, out=np.full(a.shape, np.inf, wide), where=finite))
+    allowed = atol + rtol * np.where(finite, np.maximum(np.abs(a), np.abs(n)), 0)
+    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(difference / np.maximum(allowed, 1e-300))), a.shape))
+    return LeafCheck(name, index, a[index].item(), n[index].item(), float(difference[index]), float(allowed[index]))

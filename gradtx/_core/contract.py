@@ -13,12 +13,11 @@ import jax.numpy as jnp
 
 from gradtx._core.call import Call
 from gradtx._core.kinds import is_traced
+from gradtx._core.numerics import next_step
 from gradtx._core.run import init_entries, label, update_entries
 from gradtx._core.signals import OF_PARAMETERS, Signals, check_extras
 from gradtx._core.trees import Boundary, path_name, structure_difference
 from gradtx._core.types import PyTree
-
-LAST_STEP = 2**31 - 1
 
 
 def init(tx: Call, params: PyTree) -> dict[str, Any]:
@@ -90,7 +89,7 @@ def _step(tx: Call, updates: PyTree, state: PyTree, params: PyTree, extras: Mapp
     signals = Signals(step=step, gradient=updates, extras=extras)
     new, new_entries, _ = update_entries(tx, updates, entries, params, signals)
     kept = _same_types(new_entries, entries, label(tx))
-    return new, {"step": step + (step < LAST_STEP), **kept}
+    return new, {"step": next_step(step), **kept}
 
 
 _compiled_step = jax.jit(_step)

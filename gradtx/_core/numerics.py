@@ -10,6 +10,13 @@ import numpy as np
 
 from gradtx._core.types import PyTree
 
+LAST_STEP = 2**31 - 1
+
+
+def next_step(step: jax.Array) -> jax.Array:
+    """The step count after `step`: it stays at the largest int32 instead of wrapping."""
+    return step + (step < LAST_STEP)
+
 
 def widened(dtype: Any) -> Any:
     """The real dtype that arithmetic on leaves of `dtype` is done in: float32, or float64 where the leaf is that wide."""

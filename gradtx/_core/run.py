@@ -112,11 +112,13 @@ def _update_chain(
             kept[name] = content
         total.absorb(outcome)
         averaged = signals.averaged or outcome.averaged
+        behind = signals.gradient if outcome.gradient is None else outcome.gradient
         signals = signals.replace(
             averaged=averaged,
-            gradient=signals.gradient if averaged else updates,
+            gradient=behind if averaged else updates,
             published={**signals.published, **outcome.published},
         )
+    total.gradient = signals.gradient
     return updates, kept, total
 
 
@@ -129,7 +131,7 @@ def _update(tx: Call, name: str, updates: PyTree, content: Any, params: PyTree, 
         if opens_scope:
             signals = signals.replace(gradient=updates, averaged=False, published={})
         updates, entries, inner = update_entries(opened, updates, content or {}, params, signals)
-        return updates, entries or None, Outcome(inner.averaged, {} if opens_scope else inner.published)
+        return updates, entries or None, Outcome(inner.averaged) if opens_scope else inner
     result = call_update(_pair(opened, signals)[1], updates, content, params, signals)
     new, content, *published = result
     averages = tx.form.averages(content) if callable(tx.form.averages) else tx.form.averages

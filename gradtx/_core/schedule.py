@@ -60,7 +60,8 @@ class Schedule(Call):
     def __call__(self, step: Any) -> jax.Array:
         """The value at `step` (an int, an array of steps, or traced), in the default float dtype."""
         time = jnp.asarray(step, dtype=float)
-        return jnp.asarray(self.form.open(self.arguments, StepContext(step, self.form.name))(time), dtype=float)
+        value = self.form.open(self.arguments, StepContext(step, self.form.name))(time)
+        return jnp.broadcast_to(jnp.asarray(value, dtype=float), time.shape)
 
     def at_step(self, step: Any) -> jax.Array:
         return self(step)

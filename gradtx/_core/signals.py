@@ -46,6 +46,8 @@ class Outcome:
 
     averaged: bool = False
     published: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    gradient: PyTree = None
+    """The gradient behind the updates, where a chain under a name handed on one that is neither what came in nor what goes out."""
 
     def absorb(self, other: "Outcome") -> None:
         self.averaged |= other.averaged

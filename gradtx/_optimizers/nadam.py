@@ -24,9 +24,9 @@ def nadam(
 ) -> Any:
     """Adam that looks ahead: θ ← θ − η m̄ / (√v̂ + eps), m̄ = μₜ₊₁ m / (1 − Πᵗ⁺¹μ) + (1 − μₜ) g / (1 − Πᵗμ).
 
-    The look-ahead momentum μₜ = b1 (1 − 0.96^(t ψ) / 2) warms up with ψ = `momentum_decay`, as in the paper and
-    PyTorch. Optax's nadam keeps it constant: `scale_by_momentum(dozat_average(b1, b1, b1))` in this chain. (Dozat
-    2016, algorithm 2.)
+    The look-ahead momentum μₜ = b1 (1 − 0.96^(t ψ) / 2) warms up with ψ = `momentum_decay`, as in the paper; m decays with
+    b1 itself, as in PyTorch and Keras, where the paper has μₜ. Optax's nadam keeps μ constant:
+    `scale_by_momentum(dozat_average(b1, b1, b1))` in this chain. (Dozat 2016, algorithm 2.)
     """
     momentum = nadam_momentum_schedule(b1, momentum_decay)
     return chain(

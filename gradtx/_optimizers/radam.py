@@ -15,7 +15,7 @@ from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 def radam(learning_rate: LearningRate, b1: Decay = 0.9, b2: OpenDecay = 0.999, eps: Positive = 1e-8) -> Any:
     """Adam with the variance of its first steps rectified: θ ← θ − η rₜ m̂ √(1 − b2ᵗ) / (√v + eps), plain momentum at first.
 
-    It warms up by itself: while too few gradients were seen (ρₜ ≤ 5) it steps along m̂. (Liu et al. 2019, algorithm
-    2.)
+    It warms up by itself: while too few gradients were seen (ρₜ ≤ 5, where the paper has 4) it steps along m̂. (Liu et al.
+    2019, algorithm 2; threshold and epsilon as in PyTorch.)
     """
     return chain(scale_by_momentum(bias_correction(ema(b1))), scale_by_rectified_rms(b2, eps), scale_by_learning_rate(learning_rate))

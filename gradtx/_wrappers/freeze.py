@@ -27,7 +27,8 @@ def freeze(where: Where, inner: GradientTransformation) -> Any:
     def update(updates: PyTree, state: Any, params: PyTree = None, *, gradient: PyTree) -> Any:
         frozen = selected(updates if params is None else params, where)
         behind = hidden(gradient, frozen)
-        moved, state = inner.update(hidden(updates, frozen), state, hidden(params, frozen), gradient=behind)
+        visible = None if params is None else hidden(params, frozen)
+        moved, state = inner.update(hidden(updates, frozen), state, visible, gradient=behind)
         restored = jax.tree.map(
             lambda u, out, new: jnp.zeros_like(u) if out else new, updates, frozen, moved, is_leaf=lambda leaf: leaf is None
         )

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from gradtx._core.numerics import next_step
 from gradtx._core.transformation import GradientTransformation, transformation
 from gradtx._core.types import PyTree
 
@@ -19,12 +20,15 @@ def skip_nonfinite(inner: GradientTransformation) -> Any:
     def init(params: PyTree) -> Any:
         return {"taken": jnp.zeros((), jnp.int32), "inner": inner.init(params)}
 
-    def update(updates: PyTree, state: Any) -> Any:
-        finite = jnp.all(jnp.array([jnp.all(jnp.isfinite(u)) for u in jax.tree.leaves(updates)], bool))
-        harmless = jax.tree.map(lambda u: jnp.where(finite, u, 0), updates)
-        moved, inner_state = inner.update(harmless, state["inner"], step=state["taken"], gradient=harmless)
-        new = {"taken": state["taken"] + finite, "inner": inner_state}
+    def update(updates: PyTree, state: Any, params: PyTree = None, *, gradient: PyTree) -> Any:
+        finite = jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves((updates, gradient))], bool))
+
+        def harmless(tree: PyTree) -> PyTree:
+            return jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0), tree)
+
+        moved, inner_state = inner.update(harmless(updates), state["inner"], params, step=state["taken"], gradient=harmless(gradient))
+        new = {"taken": next_step(state["taken"]), "inner": inner_state}
         kept = jax.tree.map(lambda after, before: jnp.where(finite, after, before), new, state)
-        return jax.tree.map(lambda u: jnp.where(finite, u, 0), moved), kept
+        return harmless(moved), kept
 
     return init, update
