@@ -339,6 +339,28 @@ def test_hyperparameters_are_the_numbers_in_force(case):
     assert sorted(jax.tree.leaves(gx.hyperparameters(tx, state))) == sorted(jax.tree.leaves(tx))
 
 
+MODES = {
+    "strict promotion": lambda: jax.numpy_dtype_promotion("strict"),
+    "leak checking": jax.checking_leaks,
+    "NaN checking": lambda: jax.debug_nans(True),
+}
+
+
+@every_case
+def test_every_mode_of_jax_finds_nothing(case):
+    def bowl(params):
+        return sum(jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(params))
+
+    def two_steps(tx, params):
+        state = tx.init(params)
+        _, state = tx.update(jax.tree.map(jnp.zeros_like, params), state, params, value_fn=bowl)
+        return tx.update(params, state, params, value_fn=bowl)
+
+    for mode in MODES.values():
+        with mode():
+            jax.jit(lambda tx, params: two_steps(tx, params))(case.make(), make_params())
+
+
 @every_case
 def test_same_seed_same_numbers(case):
     params = make_params()

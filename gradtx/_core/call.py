@@ -182,6 +182,8 @@ def _readable(value: Any) -> str:
     """An argument in short: concrete scalars in six digits, other arrays by shape and dtype."""
     if isinstance(value, Call):
         return str(value)
+    if inspect.isfunction(value):
+        return value.__name__
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, jax.Array | np.ndarray):

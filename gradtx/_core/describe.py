@@ -68,7 +68,7 @@ def _slots(params: PyTree, state: PyTree) -> list[tuple[Any, PyTree]]:
             structure.flatten_up_to(node)
         except ValueError:
             return False
-        return structure.num_leaves > 0 and not (bare_array and jnp.shape(node) == ())
+        return structure.num_leaves > 0 and not (bare_array and getattr(node, "shape", None) == ())
 
     def within(node: PyTree, path: tuple[Any, ...]) -> list[tuple[Any, PyTree]]:
         children = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda child: child is not node)[0]

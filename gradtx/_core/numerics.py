@@ -15,7 +15,7 @@ LAST_STEP = 2**31 - 1
 
 def next_step(step: jax.Array) -> jax.Array:
     """The step count after `step`: it stays at the largest int32 instead of wrapping."""
-    return step + (step < LAST_STEP)
+    return jnp.minimum(step, LAST_STEP - 1) + 1
 
 
 def widened(dtype: Any) -> Any:
