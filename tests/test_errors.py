@@ -212,6 +212,7 @@ ERRORS = {
     "no spec": (lambda: gx.from_spec("os.system"), "A spec is a dict with 'factory' and 'arguments', got 'os.system' (str)."),
     "function in a spec": (lambda: gx.to_spec(gx.stateless(abs)), "stateless: apply is <built-in function abs>"),
     "boundaries": (lambda: gx.join_schedules((0.1, 0.2), (1, 2))(0), "join_schedules: 2 schedules need 1 boundaries between them, got 2."),
+    "part called step": (lambda: gx.named("step", TX).init(PARAMS), "A part cannot be called 'step'"),
     "bad key": (lambda: gx.add_noise(0.1, 0.5, 1.5), "add_noise: key must be a random key or an integer seed, got 1.5 (float)."),
 }
 

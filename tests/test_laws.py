@@ -295,6 +295,22 @@ def test_chain_is_associative_and_identity_its_unit(case):
     chex.assert_trees_all_close(compiled_train(gx.chain(b), params, steps=3), compiled_train(b, params, steps=3), **TOLERANCE)
 
 
+def test_arguments_of_update_may_be_named():
+    tx, params = gx.adamw(0.1), make_params()
+    state = tx.init(params)
+    named = tx.update(updates=params, state=state, params=params)
+    chex.assert_trees_all_equal(named, tx.update(params, state, params))
+
+
+def test_keys_of_parameters_may_be_names_of_the_state():
+    params = {name: jnp.ones(2) for name in ("step", "adam", "average", "of_one", "max", "scale_by_rms")}
+    plain = {f"w{k}": leaf for k, leaf in enumerate(params.values())}
+    for tx in (gx.amsgrad(0.1), gx.chain(gx.adam(0.1), gx.adam(0.2))):
+        updates, _ = tx.update(params, tx.init(params), params)
+        expected, _ = tx.update(plain, tx.init(plain), plain)
+        assert all(bool(jnp.all(leaf == expected["w0"])) for leaf in updates.values())
+
+
 @every_case
 def test_values_are_data(case):
     tx = case.make()

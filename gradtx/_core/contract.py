@@ -35,6 +35,8 @@ def _inward(params: PyTree, tree: PyTree) -> PyTree:
 
 def _init(tx: Call, inner: PyTree) -> dict[str, Any]:
     entries = init_entries(tx, inner, Signals(step=jnp.zeros((), jnp.int32), gradient=None))
+    if "step" in entries:
+        raise ValueError("A part cannot be called 'step': the state keeps the step count under that name. Choose another.")
     return jax.tree.map(_strong, entries)
 
 

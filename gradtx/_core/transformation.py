@@ -62,7 +62,7 @@ class GradientTransformation(Call):
             return init_entries(self, params, self._context.signals)
         return contract.init(self, params)
 
-    def update(self, updates: PyTree, state: PyTree, params: PyTree = None, /, **extras: Any) -> tuple[PyTree, dict[str, Any]]:
+    def update(self, updates: PyTree, state: PyTree, params: PyTree = None, **extras: Any) -> tuple[PyTree, dict[str, Any]]:
         """One step: `(updates, state)` from the gradients, the state, the parameters, and extras such as `value_fn=`.
 
         The result has the structure, shapes and dtypes of `updates`; `apply_updates(params, updates)` adds it. The
