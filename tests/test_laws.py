@@ -295,6 +295,22 @@ def test_chain_is_associative_and_identity_its_unit(case):
     chex.assert_trees_all_close(compiled_train(gx.chain(b), params, steps=3), compiled_train(b, params, steps=3), **TOLERANCE)
 
 
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_stochastic_rounding_keeps_the_mean_and_rounding_once_is_exact(dtype):
+    params, small = {"w": jnp.ones(4000, dtype)}, {"w": jnp.full(4000, -1e-4, jnp.float32)}
+
+    def walk(params, key):
+        return gx.apply_updates(params, small, key), None
+
+    arrived, _ = jax.lax.scan(walk, params, jax.random.split(jax.random.key(0), 1000))
+    assert arrived["w"].dtype == dtype
+    assert abs(float(jnp.mean(arrived["w"].astype(jnp.float32))) - 0.9) < 0.002
+    stuck, _ = jax.lax.scan(lambda p, _: (gx.apply_updates(p, small), None), params, length=1000)
+    np.testing.assert_array_equal(stuck["w"].astype(jnp.float32), 1.0)
+    exact = gx.apply_updates({"w": jnp.array([1.0, jnp.inf, 0.0], dtype)}, {"w": jnp.array([0.5, 0.0, 0.0])}, jax.random.key(0))
+    np.testing.assert_array_equal(exact["w"].astype(jnp.float32), [1.5, jnp.inf, 0.0])
+
+
 def test_arguments_of_update_may_be_named():
     tx, params = gx.adamw(0.1), make_params()
     state = tx.init(params)

@@ -1,27 +1,48 @@
 """Adding updates to parameters."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
 from gradtx._core.numerics import widened
+from gradtx._core.random import leaf_key
 from gradtx._core.trees import Boundary, is_trainable
 from gradtx._core.types import PyTree
 
 
-def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
+def apply_updates(params: PyTree, updates: PyTree, key: jax.Array | None = None) -> PyTree:
     """`params + updates`, added in float32 or wider and rounded once to the dtype of each parameter.
 
-    Leaves that are not trained (None, integers, bools, keys) stay as they are. The trees must match leaf by leaf;
-    nothing broadcasts.
+    With a `key`, a new one for each step, parameters in half precision are rounded stochastically: up or down with the
+    probabilities that make the mean exact, so that updates below half a spacing add up instead of being lost. Leaves that
+    are not trained (None, integers, bools, keys) stay as they are. The trees must match leaf by leaf; nothing broadcasts.
     """
     boundary = Boundary(params, "parameters")
     leaves = boundary.check(updates, "updates")
-    return boundary.structure.unflatten([_added(own, leaf) for own, leaf in zip(boundary.leaves, leaves, strict=True)])
+    moved = [
+        _added(own, leaf, None if key is None else leaf_key(key, path))
+        for path, own, leaf in zip(boundary.paths, boundary.leaves, leaves, strict=True)
+    ]
+    return boundary.structure.unflatten(moved)
 
 
-def _added(param: PyTree, update: PyTree) -> PyTree:
+def _added(param: Any, update: Any, key: jax.Array | None) -> Any:
     if not is_trainable(param):
         return param
     dtype = jnp.result_type(param)
     wide = jnp.promote_types(dtype, widened(dtype))
-    return jax.lax.convert_element_type(jnp.asarray(param).astype(wide) + jnp.asarray(update).astype(wide), dtype)
+    total = jnp.asarray(param).astype(wide) + jnp.asarray(update).astype(wide)
+    if key is None or dtype == wide:
+        return jax.lax.convert_element_type(total, dtype)
+    return _stochastically_rounded(total, dtype, key)
+
+
+def _stochastically_rounded(x: jax.Array, dtype: Any, key: jax.Array) -> jax.Array:
+    """One of the two neighbours of x in `dtype`, each with a probability that falls linearly with its distance."""
+    nearest = x.astype(dtype)
+    error = x - nearest.astype(x.dtype)
+    other = jnp.nextafter(nearest, jnp.where(error > 0, jnp.inf, -jnp.inf).astype(dtype))
+    gap = jnp.abs(other.astype(x.dtype) - nearest.astype(x.dtype))
+    taken = jax.random.uniform(key, x.shape, x.dtype) * gap < jnp.abs(error)
+    return jnp.where(taken & (error != 0) & jnp.isfinite(gap), other, nearest)

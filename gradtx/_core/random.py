@@ -1,6 +1,7 @@
 """Random bits that depend on nothing but the key, the step and the leaf's path."""
 
 import zlib
+from typing import Any
 
 import jax
 
@@ -8,7 +9,12 @@ from gradtx._core.trees import path_name
 from gradtx._core.types import PyTree
 
 
+def leaf_key(key: jax.Array, path: tuple[Any, ...]) -> jax.Array:
+    """The key of the leaf at `path`."""
+    return jax.random.fold_in(key, zlib.crc32(path_name(path).encode()))
+
+
 def leaf_keys(key: jax.Array, step: jax.Array, tree: PyTree) -> PyTree:
     """A key for each leaf of `tree`, the same whatever the other leaves are."""
     now = jax.random.fold_in(key, step)
-    return jax.tree_util.tree_map_with_path(lambda path, _: jax.random.fold_in(now, zlib.crc32(path_name(path).encode())), tree)
+    return jax.tree_util.tree_map_with_path(lambda path, _: leaf_key(now, path), tree)
