@@ -311,6 +311,38 @@ def test_stochastic_rounding_keeps_the_mean_and_rounding_once_is_exact(dtype):
     np.testing.assert_array_equal(exact["w"].astype(jnp.float32), [1.5, jnp.inf, 0.0])
 
 
+def test_the_clock_of_a_skipping_wrapper_is_the_one_in_force():
+    params = {"w": jnp.ones(3)}
+    tx = gx.skip_nonfinite(gx.sgd(gx.linear_schedule(1.0, 0.0, 10)))
+    state = tx.init(params)
+    for _ in range(5):
+        _, state = tx.update({"w": jnp.array([jnp.nan, 1.0, 1.0])}, state, params)
+    assert float(gx.hyperparameters(tx, state)["skip_nonfinite"]["inner"]["sgd"]["learning_rate"]) == 1.0
+
+
+def test_the_state_shares_nothing_with_the_optimizer():
+    @gx.transformation
+    def keeps_its_arguments(rate: gx.Number, key: gx.Key):
+        return (lambda params: {"rate": jnp.asarray(rate), "key": key}), (lambda updates, state: (updates, state))
+
+    tx, params = keeps_its_arguments(jnp.float32(2.0), jax.random.key(0)), {"w": jnp.ones(3)}
+    jax.jit(tx.update, donate_argnums=1)(params, tx.init(params), params)
+    assert float(tx.rate) == 2.0
+    assert tx == keeps_its_arguments(jnp.float32(2.0), jax.random.key(0))
+
+
+def test_a_frozen_complex_leaf_stays_in_the_loss():
+    params = {"w": jnp.ones(2, jnp.complex64), "b": jnp.ones(2)}
+
+    def bowl(params):
+        return jnp.sum(jnp.abs(params["w"]) ** 2) + jnp.sum(params["b"] ** 2)
+
+    tx = gx.freeze("w*", gx.newton_cg(damping=0.0))
+    updates, _ = tx.update(jax.grad(bowl)(params), tx.init(params), params, value_fn=bowl)
+    np.testing.assert_allclose(updates["b"], -1.0, rtol=1e-5)
+    np.testing.assert_array_equal(updates["w"], 0)
+
+
 def test_arguments_of_update_may_be_named():
     tx, params = gx.adamw(0.1), make_params()
     state = tx.init(params)

@@ -26,7 +26,7 @@ def init(tx: Call, params: PyTree) -> dict[str, Any]:
         return jax.eval_shape(functools.partial(init, tx), params)
     inner = _inward(params, params)
     state = {"step": jnp.zeros((), jnp.int32), **_init(tx, inner)}
-    return _unshared(state, inner)
+    return _unshared(state, (tx, inner))
 
 
 def _inward(params: PyTree, tree: PyTree) -> PyTree:
@@ -46,9 +46,9 @@ def _strong(leaf: Any) -> jax.Array:
     return jax.lax.convert_element_type(array, array.dtype) if jnp.issubdtype(array.dtype, jnp.number) else array
 
 
-def _unshared(state: PyTree, params: PyTree) -> PyTree:
-    """Copies of what the state shares with the parameters or with itself: both may be donated."""
-    seen = {id(leaf) for leaf in jax.tree.leaves(params)}
+def _unshared(state: PyTree, given: PyTree) -> PyTree:
+    """Copies of what the state shares with the optimizer, the parameters or itself: each may be donated."""
+    seen = {id(leaf) for leaf in jax.tree.leaves(given)}
 
     def own(leaf: Any) -> Any:
         if id(leaf) in seen:

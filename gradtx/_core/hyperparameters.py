@@ -17,20 +17,25 @@ def hyperparameters(tx: GradientTransformation, state: PyTree) -> dict[str, Any]
     `state` is the optimizer's state, whose `step` decides; it may be traced. Strings, functions and other structure
     are left out.
     """
-    return _of_parts((tx,), jnp.asarray(state["step"]))
+    return _of_parts((tx,), jnp.asarray(state["step"]), state)
 
 
-def _of_parts(parts: tuple[GradientTransformation, ...], step: Any) -> dict[str, Any]:
+def _of_parts(parts: tuple[GradientTransformation, ...], step: Any, entries: Any) -> dict[str, Any]:
     if len(parts) == 1 and parts[0].form.composes:
-        return _of_parts(parts[0].transformations, step)
-    values = ((name, _of_arguments(part, step)) for name, part in zip(labels(parts), parts, strict=True))
+        return _of_parts(parts[0].transformations, step, entries)
+    names = labels(parts)
+    values = ((name, _of_arguments(part, step, entries.get(name, {}))) for name, part in zip(names, parts, strict=True))
     return {name: value for name, value in values if value}
 
 
-def _of_arguments(part: Call, step: Any) -> dict[str, Any]:
+def _of_arguments(part: Call, step: Any, entry: Any) -> dict[str, Any]:
+    """The numbers of one part. A part that counts steps of its own, as `taken`, evaluates what it wraps at those."""
     found: dict[str, Any] = {}
+    entry = entry if isinstance(entry, dict) else {}
+    within = jnp.asarray(entry["taken"]) if "taken" in entry else step
     for name, value in part.children():
-        value = _of_parts((value,), step) if isinstance(value, GradientTransformation) else evaluated(value, step)
+        inner = isinstance(value, GradientTransformation)
+        value = _of_parts((value,), within, entry.get(name, entry)) if inner else evaluated(value, step)
         if value is not None and not (isinstance(value, dict) and not value):
             found[name] = value
     return found

@@ -10,7 +10,10 @@ from gradtx._core.trees import path_name
 from gradtx._core.types import PyTree
 
 Where: TypeAlias = str | Callable[[str, Any], bool] | None
-"""Which leaves: a pattern over paths (`"*/kernel"`), a function of path and leaf, or None for all."""
+"""Which leaves: a pattern over paths (`"*/kernel"`), a function of path and leaf, or None for all.
+
+Leaves are meant as the parts see them: real, in float32 or wider, a complex leaf `w` as `w/real` and `w/imag`.
+"""
 
 
 def selected(tree: PyTree, where: Where) -> PyTree:

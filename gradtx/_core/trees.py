@@ -110,7 +110,9 @@ class Boundary:
     def restored(self, inner: PyTree) -> PyTree:
         """`inner` as a tree like `like`, untrainable leaves taken from there: what a loss can be evaluated at."""
         inside = self.structure.flatten_up_to(inner)
-        return self.structure.unflatten([own if new is None else _outside(new, own) for new, own in zip(inside, self.leaves, strict=True)])
+        return self.structure.unflatten(
+            [_outside(new, own) if jax.tree.leaves(new) else own for new, own in zip(inside, self.leaves, strict=True)]
+        )
 
 
 def _inside(own: Any, leaf: Any) -> Any:
