@@ -169,6 +169,7 @@ ERRORS = {
         lambda: TX.update(GRADS, optax.adam(0.1).init(PARAMS), PARAMS),
         "adam: the state must be what init(params) returned (a dict with 'step'), got tuple.",
     ),
+    "state and parameters swapped": (lambda: TX.update(GRADS, PARAMS, STATE), "got dict. The order is update(gradients, state, params)."),
     "growing state": (
         lambda: updated(grows_state()),
         "grows_state: the update changed the state at grows_state/seen from shape (1,) to (2,).",

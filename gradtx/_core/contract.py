@@ -62,6 +62,11 @@ def _unshared(state: PyTree, given: PyTree) -> PyTree:
 def update(tx: Call, updates: PyTree, state: PyTree, params: PyTree, extras: Mapping[str, Any]) -> tuple[PyTree, dict[str, Any]]:
     """One step: the new updates and the new state, each with the types of the old."""
     check_extras(extras, label(tx), _takes_any_extra(tx))
+    if not isinstance(state, dict) or "step" not in state:
+        raise TypeError(
+            f"{label(tx)}: the state must be what init(params) returned (a dict with 'step'), got {type(state).__name__}. "
+            "The order is update(gradients, state, params)."
+        )
     boundary = Boundary(updates, "updates") if params is None else Boundary(params, "parameters")
     inner_updates = boundary.inward(updates, "updates")
     inner_params = None if params is None else boundary.inward(params, "parameters")
@@ -100,8 +105,6 @@ _compiled_step = jax.jit(_step)
 
 def _check_state(tx: Call, state: PyTree, like: PyTree) -> Any:
     """Make sure that the state is one that `tx.init` makes for trees like these; return its step."""
-    if not isinstance(state, dict) or "step" not in state:
-        raise TypeError(f"{label(tx)}: the state must be what init(params) returned (a dict with 'step'), got {type(state).__name__}.")
     entries = {name: entry for name, entry in state.items() if name != "step"}
     expected = jax.eval_shape(functools.partial(_init, tx), like)
     if jax.tree.structure(expected) != jax.tree.structure(entries):
