@@ -425,6 +425,21 @@ def test_every_mode_of_jax_finds_nothing(case):
             jax.jit(lambda tx, params: two_steps(tx, params))(case.make(), make_params())
 
 
+def test_half_precision_under_strict_promotion():
+    params = make_params(jnp.bfloat16)
+    with jax.numpy_dtype_promotion("strict"):
+        tx = gx.adamw(0.1)
+        updates, _ = tx.update(params, tx.init(params), params)
+        assert gx.apply_updates(params, updates)["w"].dtype == jnp.bfloat16
+
+
+def test_joined_pieces_are_differentiable_before_they_begin():
+    def early(peak):
+        return gx.join_schedules((gx.linear_schedule(0.0, peak, 100), gx.sgdr_schedule(peak, 50, 2.0)), (100,))(5)
+
+    np.testing.assert_allclose(jax.grad(early)(0.1), 0.05, rtol=1e-6)
+
+
 @every_case
 def test_same_seed_same_numbers(case):
     params = make_params()

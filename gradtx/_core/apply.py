@@ -31,7 +31,7 @@ def _added(param: Any, update: Any, key: jax.Array | None) -> Any:
     if not is_trainable(param):
         return param
     dtype = jnp.result_type(param)
-    wide = jnp.promote_types(dtype, widened(dtype))
+    wide = dtype if jnp.issubdtype(dtype, jnp.complexfloating) else widened(dtype)
     total = jnp.asarray(param).astype(wide) + jnp.asarray(update).astype(wide)
     if key is None or dtype == wide:
         return jax.lax.convert_element_type(total, dtype)

@@ -22,7 +22,7 @@ def widened(dtype: Any) -> Any:
     """The real dtype that arithmetic on leaves of `dtype` is done in: float32, or float64 where the leaf is that wide."""
     if jnp.issubdtype(dtype, jnp.complexfloating):
         dtype = jnp.finfo(dtype).dtype
-    return jnp.promote_types(dtype, jnp.float32)
+    return jnp.dtype(jnp.float32) if jnp.finfo(dtype).bits < 32 else jnp.dtype(dtype)
 
 
 def widest(tree: PyTree) -> Any:

@@ -65,6 +65,7 @@ class GradientTransformation(Call):
     def update(self, updates: PyTree, state: PyTree, params: PyTree = None, **extras: Any) -> tuple[PyTree, dict[str, Any]]:
         """One step: `(updates, state)` from the gradients, the state, the parameters, and extras such as `value_fn=`.
 
+        For complex parameters pass the conjugate of `jax.grad`, which points uphill.
         The result has the structure, shapes and dtypes of `updates`; `apply_updates(params, updates)` adds it. The
         state comes back with exactly the types it had.
         """

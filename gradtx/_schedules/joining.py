@@ -25,7 +25,7 @@ def join_schedules(schedules: Schedules, boundaries: Numbers) -> Callable[[jax.A
     def value(time: jax.Array) -> Any:
         joined = schedules[0](time)
         for boundary, piece in zip(boundaries, schedules[1:], strict=True):
-            joined = jnp.where(time < boundary, joined, piece(time - boundary))
+            joined = jnp.where(time < boundary, joined, piece(jnp.maximum(time - boundary, 0)))
         return joined
 
     return value
