@@ -2,6 +2,7 @@
 
 from gradtx._core.apply import apply_updates
 from gradtx._core.describe import describe
+from gradtx._core.flow import Flow
 from gradtx._core.hyperparameters import hyperparameters
 from gradtx._core.schedule import Schedule, scaled_schedule, schedule, summed_schedule
 from gradtx._core.selection import Where
@@ -91,6 +92,7 @@ from gradtx._wrappers.skip_nonfinite import skip_nonfinite
 
 __all__ = [
     "Decay",
+    "Flow",
     "Fraction",
     "GradientCheck",
     "GradientTransformation",

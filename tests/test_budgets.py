@@ -103,10 +103,14 @@ PAIRS = {
 }
 
 
+MORE = {"rmsprop": 1}
+"""RMSProp's square is cut off before it overflows, which Optax's is not: one equation for a state that stays finite."""
+
+
 @pytest.mark.parametrize("name", PAIRS)
 def test_equations_per_leaf_are_at_most_those_of_optax(name):
     ours, theirs = PAIRS[name]
-    assert equations_per_leaf(ours.update, ours.init) <= equations_per_leaf(theirs.update, theirs.init)
+    assert equations_per_leaf(ours.update, ours.init) <= equations_per_leaf(theirs.update, theirs.init) + MORE.get(name, 0)
 
 
 def test_equal_shapes_share_one_trace():

@@ -51,6 +51,15 @@ def reads_average():
     return gx.stateless(lambda updates, *, average: updates)
 
 
+def scaled_by_temperature(updates, state, params=None, *, temperature):
+    return jax.tree.map(lambda u: u * temperature, updates), state
+
+
+@gx.transformation
+def with_temperature():
+    return (lambda params: None), scaled_by_temperature
+
+
 def updated(tx, grads=GRADS, params=PARAMS, **extras):
     return tx.update(grads, tx.init(PARAMS), params, **extras)
 
@@ -128,6 +137,30 @@ ERRORS = {
     "class in a chain": (
         lambda: gx.chain(gx.clip(1.0), dict),
         "chain: part 2 must be a transformation (something with init and update), got",
+    ),
+    "list of parts": (
+        lambda: gx.chain([gx.clip(1.0), gx.sgd(0.1)]),
+        "The parts are arguments: write chain(a, b), or chain(*parts).",
+    ),
+    "freeze with its arguments swapped": (
+        lambda: gx.freeze(gx.adam(0.1), "w"),
+        "freeze: where must be a pattern over paths, a function of path and leaf, or None for all leaves, got adam(learning_rate=0.1",
+    ),
+    "two parts of one name": (
+        lambda: gx.chain(gx.trace(0.9), gx.trace(0.8), gx.named("trace_2", gx.trace(0.7))).init(PARAMS),
+        "chain: 2 parts would be called 'trace_2' in the state. Give named(...) a name that no other part has.",
+    ),
+    "name of a slot": (
+        lambda: gx.bias_correction(gx.named("of_one", gx.ema(0.9))).init(PARAMS),
+        "bias_correction: a part inside it cannot be called 'of_one'; it keeps a slot under that name. Choose another.",
+    ),
+    "vector for a loss": (
+        lambda: updated(gx.newton_cg(), value_fn=lambda params: params["b"]),
+        "value_fn must return a scalar, the loss, and it returned",
+    ),
+    "description of another library's": (
+        lambda: gx.describe(optax.adam(0.1), PARAMS),
+        "describe(tx, params): tx must be a transformation of gradtx, got",
     ),
     "number for a moment": (
         lambda: gx.sgd(0.1, momentum=0.9),
@@ -246,3 +279,40 @@ def test_checks_cost_no_equation():
     names = [equation.primitive.name for equation in checked.jaxpr.eqns]
     assert names.count("jit") == len(jax.tree.leaves(GRADS))
     assert set(names) <= {"jit", "min", "add"}
+
+
+def test_an_extra_of_an_update_defined_elsewhere_is_known():
+    tx = with_temperature()
+    updates, _ = tx.update(GRADS, tx.init(PARAMS), PARAMS, temperature=2.0)
+    assert bool(jnp.all(updates["w"] == 2 * GRADS["w"]))
+    TX.update(GRADS, STATE, PARAMS, temperature=2.0)
+    with pytest.raises(
+        TypeError, match=r"with_temperature: no transformation takes an extra called 'temprature' \(did you mean 'temperature'"
+    ):
+        tx.update(GRADS, tx.init(PARAMS), PARAMS, temprature=2.0)
+
+
+def test_factories_may_have_the_names_of_the_library():
+    @gx.transformation
+    def named(rate: gx.Number):
+        return gx.stateless(lambda updates: jax.tree.map(lambda u: rate * u, updates))
+
+    @gx.transformation
+    def foreign(rate: gx.Number):
+        return gx.trace(rate)
+
+    tx = gx.chain(named(2.0), foreign(0.5))
+    assert set(tx.init(PARAMS)) == {"step", "foreign"}
+    with pytest.raises(TypeError, match="no transformation takes an extra called 'bogus'"):
+        updated(foreign(0.5), bogus=1.0)
+
+
+def test_describe_takes_whatever_an_optimizer_does():
+    @gx.transformation
+    def computes_with_its_decay(b2: gx.Decay):
+        return gx.chain(gx.ema(b2), gx.scale(1 - b2))
+
+    module = {"w": jnp.ones((2, 3)), "activation": jax.nn.relu, "name": "layer", "n": 3}
+    assert "6 parameters, 28 B of state" in gx.describe(gx.sgd(0.1, gx.trace(0.9)), module)
+    text = gx.describe(computes_with_its_decay(gx.linear_schedule(0.5, 0.9, 10)), PARAMS)
+    assert "  scale(step_size=0.5)" in text.splitlines()

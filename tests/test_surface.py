@@ -16,9 +16,11 @@ LAYERS = [{"_core"}, {"_schedules", "_moments"}, {"_transforms"}, {"_wrappers"},
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 CORE_ORDER = [
     "kinds",
+    "asking",
     "call",
     "schedule",
     "types",
+    "flow",
     "numerics",
     "trees",
     "selection",

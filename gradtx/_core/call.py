@@ -11,19 +11,21 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from gradtx._core.kinds import Kind, defined_keywords, kind_of
+from gradtx._core.asking import asked_keywords, asks_for_anything
+from gradtx._core.kinds import Kind, kind_of
 
 FORMS: dict[str, "Form"] = {}
 """Every decorated factory by the name that a spec gives it."""
 
-RESERVED = frozenset({"form", "arguments", "init", "update", "pair", "replace", "bind", "at_step", "argument_kind"})
+RESERVED = frozenset({"form", "arguments", "init", "update", "pair", "replace", "bind", "through", "at_step", "argument_kind"})
 
 
 class Form:
     """A decorated factory: its name, its body and what each of its arguments may be.
 
     `averages` says that its updates are a running average (or tells so from its state); `composes` that it is `chain`
-    itself; `scope` that a chain which its body returns sees as `gradient` what comes in.
+    itself; `renames` that it only gives another transformation a name, its argument `name`; `any_extras` tells from
+    the arguments whether its update takes extras under any name.
     """
 
     def __init__(
@@ -33,16 +35,16 @@ class Form:
         *,
         averages: bool | Callable[[Any], bool] = False,
         composes: bool = False,
-        scope: bool = True,
+        renames: bool = False,
+        any_extras: Callable[[Mapping[str, Any]], bool] | None = None,
     ) -> None:
         self.body, self.make = body, make
-        self.averages, self.composes, self.scope = averages, composes, scope
+        self.averages, self.composes, self.renames, self.any_extras = averages, composes, renames, any_extras
         self.name = body.__name__.lstrip("_")
         self.signature = inspect.signature(body)
         hints = typing.get_type_hints(body, include_extras=True)
         self.kinds: dict[str, Kind] = {name: kind_of(hints.get(name), name in hints) for name in self.signature.parameters}
         self.variadic = next((p.name for p in self.signature.parameters.values() if p.kind is p.VAR_POSITIONAL), None)
-        self.keywords = defined_keywords(body)
         own = body.__module__.startswith("gradtx.")
         self.spec_name = self.name if own else f"{body.__module__}:{body.__qualname__}"
         taken = RESERVED & set(self.kinds)
@@ -52,6 +54,15 @@ class Form:
 
     def __repr__(self) -> str:
         return f"Form({self.spec_name})"
+
+    @property
+    def keywords(self) -> frozenset[str]:
+        """The extras and signals that its `update` may ask for."""
+        return asked_keywords(self.body)
+
+    def takes_any_extra(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether its `update` takes extras under any name."""
+        return asks_for_anything(self.body) if self.any_extras is None else self.any_extras(arguments)
 
     @property
     def usage(self) -> str:

@@ -12,29 +12,34 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.call import Call
-from gradtx._core.kinds import is_traced
+from gradtx._core.flow import Flow
+from gradtx._core.kinds import is_traced, shown
 from gradtx._core.numerics import next_step
 from gradtx._core.run import init_entries, label, update_entries
 from gradtx._core.signals import OF_PARAMETERS, Signals, check_extras
-from gradtx._core.trees import Boundary, path_name, structure_difference
+from gradtx._core.trees import Boundary, Leaves, path_name, structure_difference
 from gradtx._core.types import PyTree
 
 
 def init(tx: Call, params: PyTree) -> dict[str, Any]:
     """The state of an optimizer: its step count and one entry for each part that remembers something."""
     if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(params)):
-        return jax.eval_shape(functools.partial(init, tx), params)
-    inner = _inward(params, params)
-    state = {"step": jnp.zeros((), jnp.int32), **_init(tx, inner)}
+        return _abstract_init(tx, params)
+    boundary = Boundary(params, "parameters")
+    inner = boundary.inward(params, "parameters")
+    state = {"step": jnp.zeros((), jnp.int32), **_init(tx, inner, boundary.names())}
     return _unshared(state, (tx, inner))
 
 
-def _inward(params: PyTree, tree: PyTree) -> PyTree:
-    return Boundary(params, "parameters").inward(tree, "parameters")
+def _abstract_init(tx: Call, params: PyTree) -> dict[str, Any]:
+    """The state's shapes and dtypes. Leaves that are no arrays, functions among them, are not traced."""
+    leaves, structure = jax.tree.flatten(params)
+    abstract = {k: leaf for k, leaf in enumerate(leaves) if isinstance(leaf, jax.ShapeDtypeStruct)}
+    return jax.eval_shape(lambda traced: init(tx, structure.unflatten([traced.get(k, leaf) for k, leaf in enumerate(leaves)])), abstract)
 
 
-def _init(tx: Call, inner: PyTree) -> dict[str, Any]:
-    entries = init_entries(tx, inner, Signals(step=jnp.zeros((), jnp.int32), gradient=None))
+def _init(tx: Call, inner: PyTree, leaves: Leaves) -> dict[str, Any]:
+    entries = init_entries(tx, inner, Signals(step=jnp.zeros((), jnp.int32), leaves=leaves))
     if "step" in entries:
         raise ValueError("A part cannot be called 'step': the state keeps the step count under that name. Choose another.")
     return jax.tree.map(_strong, entries)
@@ -73,40 +78,51 @@ def update(tx: Call, updates: PyTree, state: PyTree, params: PyTree, extras: Map
     inner_extras = {name: _inside(name, extra, boundary) for name, extra in extras.items()}
     everything = (tx, inner_updates, state, inner_params, inner_extras)
     eager = not any(is_traced(leaf) or callable(leaf) for leaf in jax.tree.leaves(everything))
-    new, state = (_compiled_step if eager else _step)(*everything)
+    new, state = (_compiled_step if eager else _step)(*everything, leaves=boundary.names())
     return boundary.outward(new, updates), state
 
 
 def _inside(name: str, extra: Any, boundary: Boundary) -> Any:
     if name not in OF_PARAMETERS:
         return extra
-    return lambda inner: extra(boundary.restored(inner))
+
+    def seen_within(inner: PyTree) -> Any:
+        value = extra(boundary.restored(inner))
+        if jnp.shape(value) != ():
+            raise ValueError(
+                f"{name} must return a scalar, the loss, and it returned {shown(value)}. Write jnp.mean(...) or jnp.sum(...) around it."
+            )
+        return value
+
+    return seen_within
 
 
 def _takes_any_extra(tx: Call) -> bool:
     """Another library's part may take extras under any name."""
     nested = [leaf for _, leaf in tx.children()]
     calls = jax.tree.leaves(nested, is_leaf=lambda leaf: isinstance(leaf, Call))
-    return tx.form.name == "foreign" or any(_takes_any_extra(call) for call in calls if isinstance(call, Call))
+    return tx.form.takes_any_extra(tx.arguments) or any(_takes_any_extra(call) for call in calls if isinstance(call, Call))
 
 
-def _step(tx: Call, updates: PyTree, state: PyTree, params: PyTree, extras: Mapping[str, Any]) -> tuple[PyTree, dict[str, Any]]:
-    step = _check_state(tx, state, updates if params is None else params)
+def _step(
+    tx: Call, updates: PyTree, state: PyTree, params: PyTree, extras: Mapping[str, Any], leaves: Leaves
+) -> tuple[PyTree, dict[str, Any]]:
+    step = _check_state(tx, state, updates if params is None else params, leaves)
     entries = {name: entry for name, entry in state.items() if name != "step"}
-    signals = Signals(step=step, gradient=updates, extras=extras)
-    new, new_entries, _ = update_entries(tx, updates, entries, params, signals)
+    signals = Signals(step=step, leaves=leaves, extras=extras)
+    flow, new_entries = update_entries(tx, Flow(updates, updates), entries, params, signals)
     kept = _same_types(new_entries, entries, label(tx))
-    return new, {"step": next_step(step), **kept}
+    return flow.updates, {"step": next_step(step), **kept}
 
 
-_compiled_step = jax.jit(_step)
+_compiled_step = jax.jit(_step, static_argnames="leaves")
 """An eager update compiles once for each structure of optimizer and trees, whatever the hyperparameters."""
 
 
-def _check_state(tx: Call, state: PyTree, like: PyTree) -> Any:
+def _check_state(tx: Call, state: PyTree, like: PyTree, leaves: Leaves) -> Any:
     """Make sure that the state is one that `tx.init` makes for trees like these; return its step."""
     entries = {name: entry for name, entry in state.items() if name != "step"}
-    expected = jax.eval_shape(functools.partial(_init, tx), like)
+    expected = jax.eval_shape(functools.partial(_init, tx, leaves=leaves), like)
     if jax.tree.structure(expected) != jax.tree.structure(entries):
         raise ValueError(
             f"{label(tx)}: the state belongs to another optimizer or to other parameters: {structure_difference(expected, entries)}. "

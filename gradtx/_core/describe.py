@@ -8,20 +8,27 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.call import Call
+from gradtx._core.kinds import shown
 from gradtx._core.run import Context
-from gradtx._core.signals import Outcome, Signals
+from gradtx._core.signals import Signals
 from gradtx._core.transformation import GradientTransformation
 from gradtx._core.trees import is_trainable, leaves_by_path, path_name
 from gradtx._core.types import PyTree
 
 
-def describe(tx: GradientTransformation, params: PyTree) -> str:
+def describe(tx: GradientTransformation | Any, params: PyTree) -> str:
     """What the optimizer does and what it costs on `params`, from shapes alone: `jax.ShapeDtypeStruct` leaves will do.
 
-    First the chain, each factory opened into its parts; then a line for each leaf with shape, dtype and bytes of
+    First the chain, each factory opened into its parts, schedules as they are unless a factory computes with their
+    value, then at step 0; then a line for each leaf with shape, dtype and bytes of
     state, one for each slot of the state, and the totals.
     """
-    state = jax.eval_shape(tx.init, params)
+    if not isinstance(tx, GradientTransformation):
+        raise TypeError(
+            f"describe(tx, params): tx must be a transformation of gradtx, got {shown(tx)}. Put another library's into chain(...)."
+        )
+    params = jax.tree.map(_abstract, params)
+    state = tx.init(params)
     return "\n".join([*_chain_lines(tx, 0), "", *_leaf_table(params, state), "", *_slot_table(params, state), "", _totals(params, state)])
 
 
@@ -33,9 +40,15 @@ def _chain_lines(tx: GradientTransformation, depth: int) -> Iterator[str]:
 
 def _opened(tx: GradientTransformation) -> tuple[GradientTransformation, ...]:
     """The parts of the chain that a factory's body returns, schedules left as they are; none where it is a pair of functions."""
-    signals = Signals(step=None, gradient=None, path=(tx.form.name,))
-    opened = tx.form.open(tx.arguments, Context(signals, None, Outcome()))
+    try:
+        opened = tx.form.open(tx.arguments, Context(Signals(step=None, path=(tx.form.name,))))
+    except (TypeError, AttributeError):  # the body computes with a schedule, so it must be a number
+        opened = tx.form.open(tx.arguments, Context(Signals(step=0, path=(tx.form.name,))))
     return opened.arguments["transformations"] if isinstance(opened, Call) and opened.form.composes else ()
+
+
+def _abstract(leaf: Any) -> Any:
+    return jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) if is_trainable(leaf) else leaf
 
 
 def _leaf_table(params: PyTree, state: PyTree) -> list[str]:

@@ -5,7 +5,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Any, Literal, final
 
 import jax
@@ -242,17 +242,3 @@ def kind_of(annotation: Any, annotated: bool) -> Kind:
         if issubclass(annotation, float | jax.Array | np.ndarray):
             return NumberKind()
     return StaticKind()
-
-
-def defined_keywords(function: Callable[..., Any]) -> frozenset[str]:
-    """The keyword-only names of a factory's inner functions, read off its code without calling it.
-
-    They are the extras and signals that its `update` may ask for.
-    """
-    found: set[str] = set()
-    pending = [constant for constant in function.__code__.co_consts if isinstance(constant, types.CodeType)]
-    while pending:
-        code = pending.pop()
-        found |= set(code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount])
-        pending += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    return frozenset(found)

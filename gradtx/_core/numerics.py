@@ -71,9 +71,26 @@ def filled(x: jax.Array, *, value: Any) -> jax.Array:
     return jnp.full_like(x, value)
 
 
+def largest_root(dtype: Any) -> float:
+    """A size of which 2²⁴ squares can be added before they overflow `dtype`: 2⁵² for float32, 2⁵⁰⁰ for float64."""
+    return 2.0 ** ((jnp.finfo(dtype).maxexp - 24) // 2)
+
+
 @leafwise
 def squared(x: jax.Array) -> jax.Array:
-    return x * x
+    """x², cut off at `largest_root`²: a huge gradient makes a second moment huge, which passes, and not infinite, which stays."""
+    return jnp.minimum(x * x, largest_root(x.dtype) ** 2)
+
+
+@leafwise
+def squared_distance(x: jax.Array, y: jax.Array) -> jax.Array:
+    return jnp.minimum(jnp.square(x - y), largest_root(x.dtype) ** 2)
+
+
+@leafwise
+def bounded(x: jax.Array) -> jax.Array:
+    """x, cut off where `squared` stops, so that statistics of both agree."""
+    return jnp.clip(x, -largest_root(x.dtype), largest_root(x.dtype))
 
 
 @leafwise
@@ -110,6 +127,20 @@ def power(x: jax.Array, exponent: Any) -> jax.Array:
 
 
 def global_norm(tree: PyTree) -> jax.Array:
-    """The Euclidean norm of all leaves together, in the widest dtype among them."""
-    dtype = widest(tree)
-    return root(sum((jnp.sum(jnp.square(leaf)).astype(dtype) for leaf in jax.tree.leaves(tree)), jnp.zeros((), dtype)))
+    """The Euclidean norm of all leaves together, in the widest dtype among them.
+
+    Where a square overflows, the leaves are read once more, made small by a power of two.
+    """
+    dtype, leaves = widest(tree), jax.tree.leaves(tree)
+    zero = jnp.zeros((), dtype)
+    squares = [jnp.sum(jnp.square(leaf)) for leaf in leaves]
+    square = sum((each.astype(dtype) for each in squares), zero)
+    small = 2.0 ** -(min((jnp.finfo(leaf.dtype).maxexp for leaf in leaves), default=0) * 5 // 8)
+
+    def of_small() -> jax.Array:
+        # A factor of its own for each leaf: one that is shared would be spread out in memory, as large as a leaf.
+        factors = [jnp.where(each >= 0, small, each) for each in squares]
+        sums = (jnp.sum(jnp.square(leaf * by)).astype(dtype) for leaf, by in zip(leaves, factors, strict=True))
+        return root(sum(sums, zero)) / small
+
+    return jax.lax.cond(jnp.isfinite(square), lambda: root(square), of_small)

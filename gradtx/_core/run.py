@@ -1,32 +1,35 @@
-"""How a transformation runs: the state entry of each part, the gradient that travels beside the updates, the scopes.
+"""How a transformation runs: the state entry of each part, the flow through the parts, the scopes.
 
 A chain carries two values, the updates and the gradient behind them. Until a part averages, the gradient follows the
-updates; from then on it stays what that part was given. A factory whose body returns a chain opens a scope: inside,
-the gradient begins as what comes in; seen from outside, a scope that averaged is one averaging part.
+updates; from then on it stays what that part was given. A factory whose body returns a chain, or a wrapper around one,
+opens a scope: inside, the gradient begins as what comes in; seen from outside, a scope that averaged is one averaging
+part.
 """
 
 import collections
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from gradtx._core.call import Call
-from gradtx._core.signals import Outcome, Signals, call_update
+from gradtx._core.flow import Flow
+from gradtx._core.signals import Signals, call_update
 from gradtx._core.trees import path_name, structure_difference
 from gradtx._core.types import PyTree
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Context:
-    """What a factory's arguments are resolved with: the signals at its place, and where inner parts leave their outcome."""
+    """What a factory's arguments are resolved with, and the flow that its inner transformation, or its moment, left last."""
 
     signals: Signals
-    params: PyTree
-    outcome: Outcome
-    averages: bool = False
+    params: PyTree = None
+    flow: Flow | None = None
+    inner: Flow | None = None
+    moment: Flow | None = None
 
     @property
     def step(self) -> Any:
@@ -36,14 +39,10 @@ class Context:
     def where(self) -> str:
         return self.signals.where
 
-    def inside(self, statistic: bool) -> "Context":
-        """The context of an argument. A moment's outcome concerns the update only if the part is its average."""
-        return self if not statistic or self.averages else dataclasses.replace(self, outcome=Outcome())
-
 
 def label(tx: Call) -> str:
     """The name of a part's entry in the state."""
-    return tx.arguments["name"] if tx.form.name == "named" else tx.form.name
+    return tx.arguments["name"] if tx.form.renames else tx.form.name
 
 
 def labels(parts: Sequence[Call]) -> list[str]:
@@ -54,7 +53,18 @@ def labels(parts: Sequence[Call]) -> list[str]:
         name = label(part)
         seen[name] += 1
         names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    for name, times in collections.Counter(names).items():
+        if times > 1:
+            raise ValueError(f"chain: {times} parts would be called {name!r} in the state. Give named(...) a name that no other part has.")
     return names
+
+
+def with_slots(entries: Mapping[str, Any], part: str, **slots: Any) -> dict[str, Any]:
+    """The slots of a moment beside the entries of the one it decorates."""
+    for name in slots:
+        if name in entries:
+            raise ValueError(f"{part}: a part inside it cannot be called {name!r}; it keeps a slot under that name. Choose another.")
+    return {**entries, **slots}
 
 
 def init_entries(tx: Call, params: PyTree, signals: Signals) -> dict[str, Any]:
@@ -68,8 +78,8 @@ def init_entries(tx: Call, params: PyTree, signals: Signals) -> dict[str, Any]:
 
 
 def _init(tx: Call, name: str, params: PyTree, signals: Signals) -> Any:
-    signals = signals.replace(path=(*signals.path, name))
-    opened = tx.form.open(tx.arguments, Context(signals, params, Outcome()))
+    signals = signals.within(name)
+    opened = tx.form.open(tx.arguments, Context(signals, params))
     if isinstance(opened, Call):
         return init_entries(opened, params, signals) or None
     return _remembered(_pair(opened, signals)[0](params))
@@ -90,66 +100,58 @@ def _pair(opened: Any, signals: Signals) -> Any:
     )
 
 
-def update_entries(
-    tx: Call, updates: PyTree, entries: dict[str, Any], params: PyTree, signals: Signals
-) -> tuple[PyTree, dict[str, Any], Outcome]:
+def update_entries(tx: Call, flow: Flow, entries: dict[str, Any], params: PyTree, signals: Signals) -> tuple[Flow, dict[str, Any]]:
     """Run `tx` on its own entries of a state."""
-    if tx.form.composes:
-        return _update_chain(tx.arguments["transformations"], updates, entries, params, signals)
-    name = label(tx)
-    updates, content, outcome = _update(tx, name, updates, entries.get(name), params, signals)
-    return updates, {} if content is None else {name: content}, outcome
-
-
-def _update_chain(
-    parts: Sequence[Call], updates: PyTree, entries: dict[str, Any], params: PyTree, signals: Signals
-) -> tuple[PyTree, dict[str, Any], Outcome]:
-    total = Outcome()
+    composes = tx.form.composes
+    parts = tx.arguments["transformations"] if composes else (tx,)
     kept: dict[str, Any] = {}
     for name, part in zip(labels(parts), parts, strict=True):
-        updates, content, outcome = _update(part, name, updates, entries.get(name), params, signals)
+        flow, content = _update(part, flow, entries.get(name), params, signals.within(name))
         if content is not None:
             kept[name] = content
-        total.absorb(outcome)
-        averaged = signals.averaged or outcome.averaged
-        behind = signals.gradient if outcome.gradient is None else outcome.gradient
-        signals = signals.replace(
-            averaged=averaged,
-            gradient=behind if averaged else updates,
-            published={**signals.published, **outcome.published},
-        )
-    total.gradient = signals.gradient
-    return updates, kept, total
+    return flow, kept
 
 
-def _update(tx: Call, name: str, updates: PyTree, content: Any, params: PyTree, signals: Signals) -> tuple[PyTree, Any, Outcome]:
-    signals = signals.replace(path=(*signals.path, name))
-    outcome = Outcome()
-    opened = tx.form.open(tx.arguments, Context(signals, params, outcome, bool(tx.form.averages)))
+def _update(tx: Call, flow: Flow, content: Any, params: PyTree, signals: Signals) -> tuple[Flow, Any]:
+    context = Context(signals, params, flow)
+    opened = tx.form.open(tx.arguments, context)
     if isinstance(opened, Call):
-        opens_scope = opened.form.composes and tx.form.scope
-        if opens_scope:
-            signals = signals.replace(gradient=updates, averaged=False, published={})
-        updates, entries, inner = update_entries(opened, updates, content or {}, params, signals)
-        return updates, entries or None, Outcome(inner.averaged) if opens_scope else inner
-    result = call_update(_pair(opened, signals)[1], updates, content, params, signals)
-    new, content, *published = result
+        scoped = not tx.form.renames and _holds_chain(opened)
+        inner, entries = update_entries(opened, flow.entered() if scoped else flow, content or {}, params, signals)
+        return flow.left(inner) if scoped else inner, entries or None
+    new, content, *published = call_update(_pair(opened, signals)[1], flow, content, params, signals)
     averages = tx.form.averages(content) if callable(tx.form.averages) else tx.form.averages
-    if averages:
-        outcome.averaged = True
-        outcome.published.setdefault("average", new)
+    if isinstance(new, Flow):
+        after = new
+    elif averages:
+        read = {"average": new, **(context.moment.published if context.moment else {})}
+        after = Flow(new, flow.gradient, {**flow.published, **read}, averaged=True)
+    else:
+        after = (context.inner or flow).moved(new)
     for values in published:
-        outcome.published.update(values)
-    _check_updates(new, updates, signals)
-    return new, _remembered(content), outcome
+        after = dataclasses.replace(after, published={**after.published, **values})
+    _check_updates(after, flow.updates, signals)
+    return after, _remembered(content)
 
 
-def _check_updates(new: PyTree, updates: PyTree, signals: Signals) -> None:
-    if jax.tree.structure(new) != jax.tree.structure(updates):
-        raise ValueError(f"{signals.where} returned updates of another structure: {structure_difference(updates, new)}.")
-    for (path, after), before in zip(jax.tree_util.tree_leaves_with_path(new), jax.tree.leaves(updates), strict=True):
+def _holds_chain(tx: Call) -> bool:
+    """Whether `tx` is a chain or a wrapper around one. Moments are no wrappers: what they hold moves no updates."""
+    wrapped = (value for name, value in tx.children() if getattr(tx.form.kinds[name], "statistic", None) is False)
+    return tx.form.composes or any(_holds_chain(inner) for inner in wrapped)
+
+
+def _check_updates(flow: Flow, before: PyTree, signals: Signals) -> None:
+    _check_like(flow.updates, before, signals, "updates")
+    if flow.averaged:
+        _check_like(flow.gradient, before, signals, "a gradient behind its updates")
+
+
+def _check_like(new: PyTree, old: PyTree, signals: Signals, called: str) -> None:
+    if jax.tree.structure(new) != jax.tree.structure(old):
+        raise ValueError(f"{signals.where} returned {called} of another structure: {structure_difference(old, new)}.")
+    for (path, after), before in zip(jax.tree_util.tree_leaves_with_path(new), jax.tree.leaves(old), strict=True):
         if jnp.shape(after) != jnp.shape(before):
             raise ValueError(
-                f"{signals.where} returned an update of shape {jnp.shape(after)} at {path_name(path)}, "
-                f"where the update it was given has shape {jnp.shape(before)}."
+                f"{signals.where} returned {'an update' if called == 'updates' else called} of shape {jnp.shape(after)} at "
+                f"{path_name(path)}, where the update it was given has shape {jnp.shape(before)}."
             )

@@ -1,30 +1,81 @@
 """Choosing leaves by path or by a predicate."""
 
+import dataclasses
 import fnmatch
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, final
 
 import jax
 
-from gradtx._core.trees import path_name
+from gradtx._core.kinds import Kind, shown
+from gradtx._core.trees import Leaves
 from gradtx._core.types import PyTree
 
-Where: TypeAlias = str | Callable[[str, Any], bool] | None
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """What `where` chooses, as the body of a factory sees it: `where(tree)` is a tree of bools."""
+
+    where: str | Callable[[str, Any], bool] | None
+    part: str
+    leaves: Leaves | None
+
+    def __call__(self, tree: PyTree) -> PyTree:
+        """Which leaves of `tree` are meant. A pattern that matches none is an error."""
+        if self.where is None:
+            return jax.tree.map(lambda _: True, tree)
+        entries, structure = jax.tree_util.tree_flatten_with_path(tree)
+        seen = [self.leaves.at(path, leaf) if self.leaves else (jax.tree_util.keystr(path), leaf) for path, leaf in entries]
+        chosen = [self._means(name, leaf) for name, leaf in seen]
+        if isinstance(self.where, str) and seen and not any(chosen):
+            names = list(dict.fromkeys(name for name, _ in seen))
+            listed = f"{', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
+            raise ValueError(f"{self.part}: where={self.where!r} matches no leaf; the paths are {listed}.")
+        return structure.unflatten(chosen)
+
+    def _means(self, name: str, leaf: Any) -> bool:
+        if isinstance(self.where, str):
+            return fnmatch.fnmatchcase(name, self.where)
+        known = self.leaves is None or self.leaves.called == "parameters"
+        return bool(self.where and self.where(name, leaf if known else _OfUpdate(leaf, self.part)))
+
+
+@final
+class _OfUpdate:
+    """The leaf of a parameter of which only the update was given: its dtype is not known, so to ask for it is an error."""
+
+    def __init__(self, leaf: Any, part: str) -> None:
+        self.shape, self.ndim, self.size, self.part = leaf.shape, leaf.ndim, leaf.size, part
+
+    @property
+    def dtype(self) -> Any:
+        raise ValueError(f"{self.part} chooses leaves by their dtype, so it needs the parameters: call update(gradients, state, params).")
+
+
+@final
+class WhereKind(Kind):
+    """A choice of leaves: part of the structure."""
+
+    dynamic = False
+
+    def accept(self, value: Any, where: str) -> Any:
+        value = value.where if isinstance(value, Selection) else value
+        if value is None or isinstance(value, str) or (callable(value) and not hasattr(value, "init") and not isinstance(value, type)):
+            return value
+        swapped = " A transformation stands in its place: are two arguments swapped?" if hasattr(value, "init") else ""
+        raise TypeError(
+            f"{where} must be a pattern over paths, a function of path and leaf, or None for all leaves, got {shown(value)}.{swapped} "
+            "Write '*/kernel', or lambda path, leaf: leaf.ndim > 1."
+        )
+
+    def resolve(self, value: Any, where: str, context: Any) -> Any:
+        return Selection(value, where.rpartition(": ")[0], context.signals.leaves)
+
+
+Where: TypeAlias = Annotated[str | Callable[[str, Any], bool] | None, WhereKind()]
 """Which leaves: a pattern over paths (`"*/kernel"`), a function of path and leaf, or None for all.
 
-Leaves are meant as the parts see them: real, in float32 or wider, a complex leaf `w` as `w/real` and `w/imag`.
+The leaf is the user's own, by shape and dtype (`jax.ShapeDtypeStruct`): complex where it is complex, bfloat16 where it is that.
+In the body of a factory, `where(tree)` is the tree of bools.
 """
-
-
-def selected(tree: PyTree, where: Where) -> PyTree:
-    """A tree of bools: which leaves of `tree` are meant. A pattern that matches none is an error."""
-    if where is None:
-        return jax.tree.map(lambda _: True, tree)
-    if isinstance(where, str):
-        chosen = jax.tree_util.tree_map_with_path(lambda path, _: fnmatch.fnmatchcase(path_name(path), where), tree)
-    else:
-        chosen = jax.tree_util.tree_map_with_path(lambda path, leaf: bool(where(path_name(path), leaf)), tree)
-    names = [path_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
-    if names and isinstance(where, str) and not any(jax.tree.leaves(chosen)):
-        raise ValueError(f"where={where!r} matches no leaf; the paths are {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}.")
-    return chosen

@@ -1,14 +1,16 @@
-"""What flows beside the updates: the step, the gradient behind them, what parts publish, and the caller's extras."""
+"""What a part may ask for by keyword: the flow and what is in it, the step, and the caller's extras."""
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gradtx._core.call import FORMS, nearest
+from gradtx._core.flow import Flow
+from gradtx._core.trees import Leaves
 from gradtx._core.types import PyTree
 
-KEPT = ("gradient", "step", "average")
+KEPT = ("gradient", "step", "average", "flow")
 """Signals that the library itself provides, so no caller may pass them."""
 
 CUSTOMARY = frozenset({"value", "grad", "value_fn"})
@@ -20,12 +22,10 @@ OF_PARAMETERS = ("value_fn",)
 
 @dataclasses.dataclass(frozen=True)
 class Signals:
-    """`averaged` says that the updates are an average by now, so that `gradient` no longer follows them."""
+    """What does not change on the way through a chain: the step, the caller's extras and leaves, and the place in the optimizer."""
 
     step: Any
-    gradient: PyTree
-    averaged: bool = False
-    published: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    leaves: Leaves | None = None
     extras: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     path: tuple[str, ...] = ()
 
@@ -36,31 +36,17 @@ class Signals:
     def replace(self, **changes: Any) -> "Signals":
         return dataclasses.replace(self, **changes)
 
-    def named(self) -> dict[str, Any]:
-        return {**self.extras, **self.published, "gradient": self.gradient, "step": self.step}
+    def within(self, name: str) -> "Signals":
+        return self.replace(path=(*self.path, name))
 
 
-@dataclasses.dataclass
-class Outcome:
-    """What a part did besides changing the updates."""
-
-    averaged: bool = False
-    published: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
-    gradient: PyTree = None
-    """The gradient behind the updates, where a chain under a name handed on one that is neither what came in nor what goes out."""
-
-    def absorb(self, other: "Outcome") -> None:
-        self.averaged |= other.averaged
-        self.published.update(other.published)
-
-
-def call_update(update: Callable[..., Any], updates: PyTree, state: Any, params: PyTree, signals: Signals) -> Any:
+def call_update(update: Callable[..., Any], flow: Flow, state: Any, params: PyTree, signals: Signals) -> Any:
     """Call a part's `update` with the signals and extras that its signature asks for by keyword."""
     parameters = inspect.signature(update).parameters.values()
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if len(positional) > 2 and positional[2].default is inspect.Parameter.empty and params is None:
         raise ValueError(f"{signals.where} needs the parameters: call update(gradients, state, params).")
-    available = signals.named()
+    available = {**signals.extras, **flow.published, "gradient": flow.gradient, "step": signals.step, "flow": flow}
     asked = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
     for name, parameter in asked.items():
         if name not in available and parameter.default is inspect.Parameter.empty:
@@ -68,7 +54,7 @@ def call_update(update: Callable[..., Any], updates: PyTree, state: Any, params:
     chosen = {name: available[name] for name in asked if name in available}
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         chosen = {**signals.extras, **chosen}
-    return update(*(updates, state, params)[: len(positional)], **chosen)
+    return update(*(flow.updates, state, params)[: len(positional)], **chosen)
 
 
 def _missing(signals: Signals, name: str) -> str:
@@ -79,8 +65,10 @@ def _missing(signals: Signals, name: str) -> str:
     return f"{signals.where} needs the extra {name!r}: call update(gradients, state, params, {name}=...){hint}. Extras passed: {passed}."
 
 
-def check_extras(extras: Mapping[str, Any], part: str, accepts_any: bool) -> None:
+def check_extras(extras: Iterable[str], part: str, accepts_any: bool) -> None:
     """Refuse extras that no transformation declares: they are misspellings."""
+    if not extras:
+        return
     declared = {name for form in FORMS.values() for name in form.keywords} - set(KEPT) | CUSTOMARY
     for name in extras:
         if name in KEPT:

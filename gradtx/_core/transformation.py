@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from gradtx._core import contract
 from gradtx._core.call import Call, Form, register
+from gradtx._core.flow import Flow
 from gradtx._core.kinds import Kind, shown
 from gradtx._core.run import Context, init_entries, update_entries
 from gradtx._core.types import PyTree
@@ -37,7 +38,7 @@ class TransformationKind(Kind):
         return as_transformation(value, where)
 
     def resolve(self, value: Any, where: str, context: Context) -> Any:
-        return value.bind(context.inside(self.statistic))
+        return value.bind(context, self.statistic)
 
 
 @final
@@ -51,6 +52,7 @@ class GradientTransformation(Call):
 
     argument_kind: Final = TransformationKind()
     _context: Context | None = None
+    _statistic: bool = False
 
     def init(self, params: PyTree) -> dict[str, Any]:
         """The state for parameters like `params` (arrays, or `jax.ShapeDtypeStruct` for abstract ones).
@@ -72,12 +74,25 @@ class GradientTransformation(Call):
         if self._context is None:
             return contract.update(self, updates, state, params, extras)
         context = self._context
-        kept = {name: extras.pop(name) for name in ("gradient", "step") if name in extras}
-        signals = context.signals.replace(**kept, extras={**context.signals.extras, **extras})
-        params = context.params if params is None else params
-        updates, entries, outcome = update_entries(self, updates, state or {}, params, signals)
-        context.outcome.absorb(outcome)
-        return updates, entries
+        before = Flow(updates, updates) if self._statistic or context.flow is None else context.flow.moved(updates)
+        after, entries = self.carry(before, state, params, **extras)
+        setattr(context, "moment" if self._statistic else "inner", after)
+        return after.updates, entries
+
+    def carry(self, flow: Flow, state: PyTree, params: PyTree = None, *, step: Any = None, **extras: Any) -> tuple[Flow, dict[str, Any]]:
+        """One step within the body of a wrapper: the whole flow, updates and gradient, and the state.
+
+        `step` stands for another count of steps than the optimizer's, `params` and extras for others than the
+        wrapper's own.
+        """
+        if self._context is None:
+            raise TypeError(
+                f"{self.form.name}: carry(flow, state, params) is for the body of a wrapper; call update(gradients, state, params)."
+            )
+        context = self._context
+        signals = context.signals.replace(extras={**context.signals.extras, **extras})
+        signals = signals if step is None else signals.replace(step=step)
+        return update_entries(self, flow, state or {}, context.params if params is None else params, signals)
 
     def __iter__(self) -> Iterator[Callable[..., Any]]:
         return iter((self.init, self.update))
@@ -87,10 +102,11 @@ class GradientTransformation(Call):
         """The two functions as closures, for hosts that refuse a pytree with array leaves in a static field."""
         return Pair(self.init, self.update)
 
-    def bind(self, context: Context) -> Self:
-        """This transformation as a part of another: `init` and `update` then run inside the other's update."""
+    def bind(self, context: Context, statistic: bool) -> Self:
+        """This transformation as a part of another: `init` and `update` then run inside the other's."""
         bound = type(self)(self.form, self.arguments)
         object.__setattr__(bound, "_context", context)
+        object.__setattr__(bound, "_statistic", statistic)
         return bound
 
 
@@ -155,29 +171,43 @@ def as_transformation(value: Any, where: str) -> GradientTransformation:
     if hasattr(value, "form"):
         raise TypeError(f"{where} is the factory {value.form.name}, not a transformation. Call it: {value.form.usage}.")
     if isinstance(value, type) or not (hasattr(value, "init") and hasattr(value, "update")):
-        hint = " Write trace(0.9) for v = 0.9 v + g, or ema(0.9) for v = 0.9 v + 0.1 g." if isinstance(value, float | int) else ""
-        raise TypeError(f"{where} must be a transformation (something with init and update), got {shown(value)}.{hint}")
+        raise TypeError(f"{where} must be a transformation (something with init and update), got {shown(value)}.{_hint(value)}")
     return foreign(value.init, value.update)
 
 
-def _holds_averages(state: Any) -> bool:
+def _hint(value: Any) -> str:
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return " Write trace(0.9) for v = 0.9 v + g, or ema(0.9) for v = 0.9 v + 0.1 g."
+    if isinstance(value, list | tuple):
+        return " The parts are arguments: write chain(a, b), or chain(*parts)."
+    return (
+        " A choice of leaves, if that is what it is, comes first: freeze(where, inner)."
+        if isinstance(value, str) or inspect.isfunction(value)
+        else ""
+    )
+
+
+def holds_averages(state: Any) -> bool:
+    """Whether a part with this state is taken to average: it remembers floating-point arrays."""
     return any(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(state))
 
 
-@transformation(averages=_holds_averages)
+def _takes_extras(update: Callable[..., Any]) -> bool:
+    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(update).parameters.values())
+
+
+@functools.partial(_factory, averages=holds_averages, any_extras=lambda arguments: _takes_extras(arguments["update_fn"]))
 def foreign(init_fn: Callable[..., Any], update_fn: Callable[..., Any]) -> Any:
     """Another library's pair of functions as a part. Made by itself wherever such a pair stands for a transformation.
 
     It is taken to average if its state holds floating-point arrays.
     """
-    takes_extras = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(update_fn).parameters.values())
 
     def init(params: PyTree) -> Any:
-        state = init_fn(params)
-        return {"state": state}
+        return {"state": init_fn(params)}
 
     def update(updates: PyTree, state: Any, params: PyTree = None, **extras: Any) -> Any:
-        updates, inner = update_fn(updates, state["state"], params, **(extras if takes_extras else {}))
+        updates, inner = update_fn(updates, state["state"], params, **(extras if _takes_extras(update_fn) else {}))
         return updates, {"state": inner}
 
     return init, update
@@ -206,7 +236,7 @@ def stateless(apply: Callable[..., PyTree]) -> Any:
     return (lambda params: None), update
 
 
-@functools.partial(_factory, scope=False)
+@functools.partial(_factory, renames=True)
 def named(name: str, transformation: GradientTransformation) -> Any:
     """`transformation` under a name of your choice in the state, where two parts of one chain would share theirs."""
     return transformation

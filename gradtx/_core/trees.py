@@ -4,6 +4,8 @@ Inside, every leaf is a real array in float32 or wider. What cannot be trained (
 functions) is None there, and a complex leaf is its real and imaginary part, each a leaf of its own.
 """
 
+import dataclasses
+import functools
 from typing import Any, final
 
 import jax
@@ -60,6 +62,34 @@ def _children(tree: PyTree) -> list[tuple[Any, Any]]:
 
 
 @final
+@dataclasses.dataclass(frozen=True)
+class Leaves:
+    """What the leaves of the user's tree are called and look like, for parts that see them otherwise.
+
+    `kinds` holds shape and dtype of each leaf, or None where it is not trained; `called` is what the tree is.
+    """
+
+    structure: Any
+    kinds: tuple[tuple[tuple[int, ...], Any] | None, ...]
+    called: str
+
+    @functools.cached_property
+    def entries(self) -> dict[tuple[Any, ...], tuple[str, jax.ShapeDtypeStruct]]:
+        """Name and abstract value of each trained leaf by its path."""
+        paths = jax.tree_util.tree_leaves_with_path(self.structure.unflatten(range(len(self.kinds))))
+        return {
+            path: (path_name(path), jax.ShapeDtypeStruct(*kind))
+            for (path, _), kind in zip(paths, self.kinds, strict=True)
+            if kind is not None
+        }
+
+    def at(self, path: tuple[Any, ...], inner: Any) -> tuple[str, Any]:
+        """Name and abstract value of the user's leaf that the parts see as `inner` at `path`; both parts of a complex one are it."""
+        found = self.entries.get(path) or self.entries.get(path[:-1])
+        return found or (path_name(path), jax.ShapeDtypeStruct(jnp.shape(inner), jnp.result_type(inner)))
+
+
+@final
 class Boundary:
     """One tree of the user's, `like`, and how its leaves are seen inside."""
 
@@ -68,6 +98,11 @@ class Boundary:
         entries, self.structure = leaves_by_path(like)
         self.paths = [path for path, _ in entries]
         self.leaves = [leaf for _, leaf in entries]
+
+    def names(self) -> Leaves:
+        """The leaves by name, shape and dtype."""
+        kinds = tuple((jnp.shape(leaf), jnp.result_type(leaf)) if is_trainable(leaf) else None for leaf in self.leaves)
+        return Leaves(self.structure, kinds, self.called)
 
     def check(self, tree: PyTree, called: str) -> list[Any]:
         """The leaves of `tree`, after making sure that it fits `like` leaf by leaf."""

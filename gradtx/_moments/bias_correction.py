@@ -5,6 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from gradtx._core.numerics import divided, widest
+from gradtx._core.run import with_slots
 from gradtx._core.transformation import Moment, transformation
 from gradtx._core.types import PyTree
 
@@ -20,7 +21,7 @@ def bias_correction(moment: Moment) -> Any:
 
     def init(params: PyTree) -> Any:
         one = jnp.zeros((), widest(params))
-        return {**moment.init(params), "of_one": moment.init(one)}
+        return with_slots(moment.init(params), "bias_correction", of_one=moment.init(one))
 
     def update(updates: PyTree, state: Any) -> Any:
         of_one = state["of_one"]

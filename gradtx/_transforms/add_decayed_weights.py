@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from gradtx._core.numerics import leafwise
-from gradtx._core.selection import Where, selected
+from gradtx._core.selection import Where
 from gradtx._core.transformation import stateless, transformation
 from gradtx._core.types import NonNegative, PyTree
 
@@ -26,9 +26,8 @@ def add_decayed_weights(weight_decay: NonNegative, where: Where = None) -> Any:
     """
 
     def apply(updates: PyTree, params: PyTree) -> PyTree:
-        chosen = selected(params, where)
         return jax.tree.map(
-            lambda u, param, inside: _decayed(u, param, weight_decay=weight_decay) if inside else u, updates, params, chosen
+            lambda u, param, inside: _decayed(u, param, weight_decay=weight_decay) if inside else u, updates, params, where(params)
         )
 
     return stateless(apply)

@@ -5,15 +5,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.numerics import leafwise, root
+from gradtx._core.numerics import global_norm, leafwise
 from gradtx._core.transformation import stateless, transformation
 from gradtx._core.types import Positive
 
 
 @leafwise
 def _bounded(u: jax.Array, *, threshold: Any) -> jax.Array:
-    mean_square = jnp.mean(jnp.square(u)) if u.size else jnp.zeros((), u.dtype)
-    return u * (threshold / jnp.maximum(root(mean_square), threshold))
+    rms = global_norm(u) / max(u.size, 1) ** 0.5
+    return u * (threshold / jnp.maximum(rms, threshold))
 
 
 @transformation

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from gradtx._core.transformation import Moment, transformation
+from gradtx._core.transformation import Moment, holds_averages, transformation
 from gradtx._core.types import PyTree
 
 
-@transformation(averages=True)
+@transformation(averages=holds_averages)
 def scale_by_momentum(moment: Moment) -> Any:
     """Replace the updates by a running statistic of them: u ← moment(u).
 

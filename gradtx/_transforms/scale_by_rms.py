@@ -2,17 +2,10 @@
 
 from typing import Any, Literal
 
-import jax
-
-from gradtx._core.numerics import leafwise, squared
+from gradtx._core.numerics import squared, squared_distance
 from gradtx._core.rooted import divided_by_root
 from gradtx._core.transformation import Moment, transformation
 from gradtx._core.types import Positive, PyTree
-
-
-@leafwise
-def _squared_distance(x: jax.Array, y: jax.Array) -> jax.Array:
-    return (x - y) * (x - y)
 
 
 @transformation
@@ -40,7 +33,7 @@ def scale_by_rms(
         return divided_by_root(updates, second, eps=eps, eps_root=eps_root, floor=floor, exponent=exponent), state
 
     def update_by_deviation(updates: PyTree, state: Any, params: PyTree = None, *, gradient: PyTree, average: PyTree) -> Any:
-        second, state = moment.update(_squared_distance(gradient, average), state)
+        second, state = moment.update(squared_distance(gradient, average), state)
         return divided_by_root(updates, second, eps=eps, eps_root=eps_root, floor=floor, exponent=exponent), state
 
     return moment.init, update_by_deviation if of == "deviation" else update

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.numerics import leafwise, squared
+from gradtx._core.numerics import bounded, leafwise, squared
 from gradtx._core.rooted import divided_by_root
 from gradtx._core.transformation import Moment, transformation
 from gradtx._core.types import Positive, PyTree
@@ -30,7 +30,7 @@ def scale_by_stddev(moment: Moment, eps: Positive | None = None, *, eps_root: Po
         return {"mean": moment.init(params), "second": moment.init(params)}
 
     def update(updates: PyTree, state: Any, params: PyTree = None, *, gradient: PyTree) -> Any:
-        mean, of_mean = moment.update(gradient, state["mean"])
+        mean, of_mean = moment.update(bounded(gradient), state["mean"])
         second, of_second = moment.update(squared(gradient), state["second"])
         variance = _variance(second, mean)
         scaled = divided_by_root(updates, variance, eps=eps, eps_root=eps_root, floor=None, exponent=None)

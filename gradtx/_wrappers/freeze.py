@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.selection import Where, selected
+from gradtx._core.flow import Flow
+from gradtx._core.selection import Where
 from gradtx._core.transformation import GradientTransformation, transformation
 from gradtx._core.types import PyTree
 
@@ -22,16 +23,18 @@ def freeze(where: Where, inner: GradientTransformation) -> Any:
         return jax.tree.map(lambda leaf, out: None if out else leaf, tree, frozen)
 
     def init(params: PyTree) -> Any:
-        return inner.init(hidden(params, selected(params, where)))
+        return inner.init(hidden(params, where(params)))
 
-    def update(updates: PyTree, state: Any, params: PyTree = None, *, gradient: PyTree) -> Any:
-        frozen = selected(updates if params is None else params, where)
-        behind = hidden(gradient, frozen)
+    def update(updates: PyTree, state: Any, params: PyTree = None, *, flow: Flow) -> Any:
+        frozen = where(updates if params is None else params)
+
+        def restored(tree: PyTree) -> PyTree:
+            return jax.tree.map(
+                lambda u, out, new: jnp.zeros_like(u) if out else new, updates, frozen, tree, is_leaf=lambda leaf: leaf is None
+            )
+
         visible = None if params is None else hidden(params, frozen)
-        moved, state = inner.update(hidden(updates, frozen), state, visible, gradient=behind)
-        restored = jax.tree.map(
-            lambda u, out, new: jnp.zeros_like(u) if out else new, updates, frozen, moved, is_leaf=lambda leaf: leaf is None
-        )
-        return restored, state
+        moved, state = inner.carry(flow.map(lambda tree: hidden(tree, frozen)), state, visible)
+        return moved.map(restored), state
 
     return init, update
