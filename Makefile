@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export NO_MKDOCS_2_WARNING := 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-newest check format docs bench clean
+.PHONY: demo test test-newest check format docs certificates bench clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/demo --out out
@@ -30,6 +30,10 @@ format: $(VENV)/.check
 
 docs: $(VENV)/.check
 	$(BIN)/mkdocs build --strict
+
+# Measures what docs/certificates.md shows, and writes its table.
+certificates: $(VENV)/.test
+	$(BIN)/python -m tests.certificates
 
 bench: $(VENV)/.test
 	$(BIN)/python tests/benchmarks

@@ -16,24 +16,19 @@ from gradtx import (
     bias_correction,
     centered_rmsprop,
     chain,
-    dozat_average,
     ema,
     nesterov,
     running_max,
-    running_sum,
     scale_by_learning_rate,
     scale_by_momentum,
     scale_by_rms,
     trace,
 )
+from tests import dialects
+from tests.dialects import TINY
 
 STEPS = 50
 B1, B2, EPS = 0.8, 0.97, 1e-3
-TINY = 1e-300
-
-
-def adam_with(momentum: gx.GradientTransformation, second: gx.GradientTransformation, eps: float = EPS) -> gx.GradientTransformation:
-    return chain(scale_by_momentum(momentum), scale_by_rms(second, eps), scale_by_learning_rate(0.1))
 
 
 # Optax's optimizer and the same in gradtx. Defaults stand where both have the same one.
@@ -44,10 +39,10 @@ TABLE: dict[str, tuple[Any, gx.GradientTransformation]] = {
     "sign_sgd": (optax.sign_sgd(0.1), gx.signum(0.1, decay=0.0)),
     "signum": (optax.chain(optax.ema(0.9, debias=False), optax.sign_sgd(0.1)), gx.signum(0.1)),
     "lion": (optax.lion(0.1, weight_decay=0.2), gx.lion(0.1, weight_decay=0.2)),
-    # Optax starts the sum at 0.1 and adds epsilon inside the root.
-    "adagrad": (optax.adagrad(0.1), chain(scale_by_rms(running_sum(0.1), eps_root=1e-7), scale_by_learning_rate(0.1))),
+    # Optax starts the sum at 0.1.
+    "adagrad": (optax.adagrad(0.1), dialects.rooted_adagrad(0.1, 0.1, 1e-7)),
     # Optax's epsilon is inside the root unless told otherwise.
-    "rmsprop": (optax.rmsprop(0.1), chain(scale_by_rms(ema(0.9), eps_root=1e-8), scale_by_learning_rate(0.1))),
+    "rmsprop": (optax.rmsprop(0.1), dialects.rooted_rmsprop(0.1, 0.9, 1e-8)),
     "rmsprop eps outside": (optax.rmsprop(0.1, eps_in_sqrt=False), gx.rmsprop(0.1)),
     "rmsprop momentum": (optax.rmsprop(0.1, eps_in_sqrt=False, momentum=0.8), gx.rmsprop(0.1, momentum=trace(0.8))),
     "rmsprop centered": (optax.rmsprop(0.1, 0.95, 1e-4, centered=True), centered_rmsprop(0.1)),
@@ -61,18 +56,18 @@ TABLE: dict[str, tuple[Any, gx.GradientTransformation]] = {
         ),
     ),
     "adamw": (optax.adamw(0.1, weight_decay=0.2), gx.adamw(0.1, weight_decay=0.2)),
-    # Optax takes the largest of the corrected moments, gradtx.amsgrad corrects the largest, as PyTorch does.
-    "amsgrad": (optax.amsgrad(0.1, B1, B2, EPS), adam_with(bias_correction(ema(B1)), running_max(bias_correction(ema(B2))))),
+    "amsgrad": (optax.amsgrad(0.1, B1, B2, EPS), dialects.optax_amsgrad(0.1, B1, B2, EPS)),
     "amsgrad uncorrected": (
         optax.amsgrad(0.1, B1, B2, EPS, bias_correction_mu=False, bias_correction_nu=False),
-        adam_with(ema(B1), running_max(ema(B2))),
+        chain(scale_by_momentum(ema(B1)), scale_by_rms(running_max(ema(B2)), EPS), scale_by_learning_rate(0.1)),
     ),
-    # Optax's momentum is constant.
-    "nadam": (optax.nadam(0.1, B1, B2, EPS), adam_with(dozat_average(B1, B1, B1), bias_correction(ema(B2)))),
+    "nadam": (optax.nadam(0.1, B1, B2, EPS), dialects.optax_nadam(0.1, B1, B2, EPS)),
     "adamax": (optax.adamax(0.1), gx.adamax(0.1)),
     "adabelief": (optax.adabelief(0.1), gx.adabelief(0.1)),
     # Epsilon beside the corrected root there, beside the uncorrected one here: equal where it is too small to matter.
     "radam": (optax.radam(0.1, B1, B2, TINY), gx.radam(0.1, B1, B2, TINY)),
+    "radam eps": (optax.radam(0.1, B1, B2, 0.1), dialects.optax_radam(0.1, B1, B2, 0.1)),
+    "yogi": (optax.yogi(0.1, B1, B2, EPS), dialects.optax_yogi(0.1, B1, B2, EPS)),
 }
 
 # What is called the same and differs, with gradtx's and Optax's settings as equal as they can be.

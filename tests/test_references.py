@@ -1,20 +1,22 @@
 """Every method against its paper: float64 trajectories, written independently in `tests/references`."""
 
 import functools
+import importlib
+import inspect
+import pkgutil
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import gradtx as gx
-from tests.references import adam, adaptive, momentum, newton
-
-STEPS = 60
-TINY = 1e-300
-"""An epsilon that changes no float64 here, for papers that have none."""
+from tests import references
+from tests.dialects import TINY, paper_amsgrad, paper_nadam
+from tests.paths import drawn, in_gradtx, on_bowl
+from tests.references import adam, adaptive, bowl, momentum, newton, search
+from tests.references.problem import STEPS, Path, distance, draws, follow
 
 
 class Case(NamedTuple):
@@ -23,24 +25,6 @@ class Case(NamedTuple):
     optimizer: gx.GradientTransformation
     reference: Callable[..., Iterator[Any]]
     numbers: dict[str, float]
-
-
-def paper_amsgrad(alpha: float, b1: float, b2: float) -> gx.GradientTransformation:
-    return gx.chain(
-        gx.scale_by_momentum(gx.ema(b1)),
-        gx.scale_by_rms(gx.running_max(gx.ema(b2)), TINY),
-        gx.scale_by_learning_rate(alpha),
-    )
-
-
-def paper_nadam(alpha: float, mu: float, nu: float, eps: float, psi: float) -> gx.GradientTransformation:
-    """Dozat's averaging with μₜ; the ν in his n̂ moves into the numbers: α / (√(ν n̂) + ε) = (α / √ν) / (√n̂ + ε / √ν)."""
-    now = gx.nadam_momentum_schedule(mu, psi)
-    return gx.chain(
-        gx.scale_by_momentum(gx.dozat_average(now, now, gx.shifted_schedule(now, 1))),
-        gx.scale_by_rms(gx.bias_correction(gx.ema(nu)), eps / nu**0.5),
-        gx.scale_by_learning_rate(alpha / nu**0.5),
-    )
 
 
 CASES = {
@@ -102,56 +86,14 @@ CASES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def double_precision() -> Iterator[None]:
-    with jax.enable_x64(True):
-        yield
-
-
-def draws() -> tuple[dict[str, Any], dict[str, Any]]:
-    """A start and the gradients of all steps. Sizes differ by leaf and element, and one gradient in ten is a burst."""
-    rng = np.random.default_rng(0)
-    shapes = {"matrix": (3, 4), "vector": (5,), "scalar": ()}
-    start = {name: rng.normal(size=shape) for name, shape in shapes.items()}
-    gradients = {}
-    for name, shape in shapes.items():
-        size = 10.0 ** rng.uniform(-2, 1, size=shape)
-        burst = np.where(rng.uniform(size=(STEPS, *shape)) < 0.1, 10, 1)
-        gradients[name] = size * burst * (0.3 + rng.normal(size=(STEPS, *shape)))
-    return start, gradients
-
-
-@jax.jit
-def run(tx: gx.GradientTransformation, params: Any, gradients: Any) -> Any:
-    def step(carry: Any, gradient: Any) -> Any:
-        params, state = carry
-        updates, state = tx.update(gradient, state, params)
-        params = gx.apply_updates(params, updates)
-        return (params, state), params
-
-    return jax.lax.scan(step, (params, tx.init(params)), gradients)[1]
+@functools.cache
+def trajectory(name: str) -> Path:
+    return in_gradtx(CASES[name].optimizer)
 
 
 @functools.cache
-def trajectory(name: str) -> dict[str, np.ndarray]:
-    return jax.tree.map(np.asarray, run(CASES[name].optimizer, *draws()))
-
-
-@functools.cache
-def reference_trajectory(name: str) -> dict[str, np.ndarray]:
-    start, gradients = draws()
-    case = CASES[name]
-    return {leaf: np.stack(list(case.reference(start[leaf], gradients[leaf], **case.numbers))) for leaf in start}
-
-
-def distance(path: dict[str, np.ndarray], reference: dict[str, np.ndarray]) -> float:
-    """The largest difference in any leaf at any step, relative to how far the reference moves that leaf.
-
-    Relative to the movement and not to the position, so that a start far from zero hides nothing.
-    """
-    start, _ = draws()
-    errors = {leaf: np.max(np.abs(path[leaf] - reference[leaf])) / np.max(np.abs(reference[leaf] - start[leaf])) for leaf in start}
-    return max(errors.values())
+def reference_trajectory(name: str) -> Path:
+    return follow(CASES[name].reference, **CASES[name].numbers)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -169,41 +111,12 @@ def test_no_other_reference_fits(name: str) -> None:
 
 
 def test_radam_departs_from_its_paper_in_the_fifth_step() -> None:
-    start, gradients = draws()
-    published = np.stack(list(adam.radam(start["matrix"], gradients["matrix"], alpha=0.1, tractable=4.0)))
+    start, _ = draws()
+    published = follow(adam.radam, alpha=0.1, tractable=4.0)["matrix"]
     theirs = np.diff(published, axis=0, prepend=start["matrix"][None])
     ours = np.diff(trajectory("radam defaults")["matrix"], axis=0, prepend=start["matrix"][None])
     differing = np.flatnonzero(np.max(np.abs(ours - theirs), axis=(1, 2)) > 1e-9 * np.max(np.abs(theirs)))
     assert differing.tolist() == [4]
-
-
-A = np.random.default_rng(1).normal(size=(12, 5))
-B = np.random.default_rng(2).normal(size=12)
-
-
-def log_cosh(x: jax.Array) -> jax.Array:
-    """A smooth convex loss that is no quadratic."""
-    residual = A @ x - B
-    return jnp.sum(jnp.logaddexp(residual, -residual)) + 0.05 * jnp.sum(x**2)
-
-
-def log_cosh_gradient(x: np.ndarray) -> np.ndarray:
-    return A.T @ np.tanh(A @ x - B) + 0.1 * x
-
-
-def log_cosh_hessian(x: np.ndarray) -> np.ndarray:
-    return A.T @ np.diag(1 / np.cosh(A @ x - B) ** 2) @ A + 0.1 * np.eye(x.size)
-
-
-@jax.jit
-def run_with_loss(tx: gx.GradientTransformation, x: jax.Array) -> jax.Array:
-    def step(carry: Any, _: None) -> Any:
-        x, state = carry
-        updates, state = tx.update(jax.grad(log_cosh)(x), state, x, value_fn=log_cosh)
-        x = gx.apply_updates(x, updates)
-        return (x, state), x
-
-    return jax.lax.scan(step, (x, tx.init(x)), None, length=STEPS)[1]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +125,26 @@ def run_with_loss(tx: gx.GradientTransformation, x: jax.Array) -> jax.Array:
     ids=["newton", "newton_cg"],
 )
 def test_newton_steps_are_a_dense_solve(optimizer: gx.GradientTransformation) -> None:
-    start = np.full(5, 0.5)
-    path = np.asarray(run_with_loss(optimizer, jnp.asarray(start)))
-    reference = np.stack(list(newton.newton(start, log_cosh_gradient, log_cosh_hessian, STEPS, eta=0.3, damping=0.2)))
-    assert np.max(np.abs(path - reference)) < 1e-9 * np.max(np.abs(reference - start))
+    reference = np.stack(list(newton.newton(bowl.START, bowl.gradient, bowl.hessian, STEPS, eta=0.3, damping=0.2)))
+    assert np.max(np.abs(on_bowl(optimizer) - reference)) < 1e-9 * np.max(np.abs(reference - bowl.START))
+
+
+def test_random_search_keeps_the_draws_that_help() -> None:
+    optimizer = gx.random_search(0.3, 0)
+    reference = np.stack(list(search.random_search(bowl.START, drawn(optimizer), bowl.value)))
+    kept = np.any(np.diff(reference, axis=0, prepend=bowl.START[None]) != 0, axis=1)
+    assert 0 < kept.sum() < STEPS
+    assert np.max(np.abs(on_bowl(optimizer) - reference)) < 1e-9 * np.max(np.abs(reference - bowl.START))
+
+
+CITATION = re.compile(
+    r"""[A-Z][^"]+ \d{4}, "[^"]+" \((arXiv \d{4}\.\d{4,5}|[A-Z][\w .]+)\), .*(algorithm|equations?|figure|section|slide) [\dA-Z]"""
+)
+
+
+def test_every_reference_cites_its_place() -> None:
+    modules = [importlib.import_module(f"tests.references.{module.name}") for module in pkgutil.iter_modules(references.__path__)]
+    found = [f for module in modules for _, f in inspect.getmembers(module, inspect.isgeneratorfunction)]
+    assert {case.reference for case in CASES.values()} <= set(found)
+    for reference in found:
+        assert CITATION.match(inspect.getdoc(reference).splitlines()[0]), reference.__name__

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def adam(x, gradients, alpha, beta1=0.9, beta2=0.999, eps=1e-8):
-    """Kingma & Ba 2014 (arXiv 1412.6980), algorithm 1."""
+    """Kingma & Ba 2014, "Adam" (arXiv 1412.6980), algorithm 1."""
     m = v = 0.0
     for t, g in enumerate(gradients, start=1):
         m = beta1 * m + (1 - beta1) * g
@@ -15,7 +15,7 @@ def adam(x, gradients, alpha, beta1=0.9, beta2=0.999, eps=1e-8):
 
 
 def uncorrected_adam(x, gradients, alpha, beta1=0.9, beta2=0.999, eps=1e-8):
-    """Algorithm 1 without the two corrections (Kingma & Ba 2014, section 6.4, compare both)."""
+    """Kingma & Ba 2014, "Adam" (arXiv 1412.6980), algorithm 1 without its two corrections, as in section 6.4."""
     m = v = 0.0
     for g in gradients:
         m = beta1 * m + (1 - beta1) * g
@@ -25,7 +25,10 @@ def uncorrected_adam(x, gradients, alpha, beta1=0.9, beta2=0.999, eps=1e-8):
 
 
 def adamw(x, gradients, alpha, lamda, beta1=0.9, beta2=0.999, eps=1e-8, eta=1.0):
-    """Loshchilov & Hutter 2017 (arXiv 1711.05101), algorithm 2. λ is multiplied by the schedule η, not by α."""
+    """Loshchilov & Hutter 2017, "Decoupled Weight Decay Regularization" (arXiv 1711.05101), algorithm 2.
+
+    λ is multiplied by the schedule η, not by α.
+    """
     m = v = 0.0
     for t, g in enumerate(gradients, start=1):
         m = beta1 * m + (1 - beta1) * g
@@ -36,7 +39,10 @@ def adamw(x, gradients, alpha, lamda, beta1=0.9, beta2=0.999, eps=1e-8, eta=1.0)
 
 
 def nadam(x, gradients, alpha, mu=0.9, nu=0.999, eps=1e-8, psi=0.004):
-    """Dozat 2016, algorithm 2. It averages with μₜ and corrects n by ν / (1 − νᵗ)."""
+    """Dozat 2016, "Incorporating Nesterov Momentum into Adam" (ICLR workshop), algorithm 2.
+
+    It averages with μₜ and corrects n by ν / (1 − νᵗ).
+    """
     momentum = [mu * (1 - 0.5 * 0.96 ** (psi * t)) for t in range(1, len(gradients) + 2)]
     m = n = 0.0
     for t, g in enumerate(gradients, start=1):
@@ -50,7 +56,10 @@ def nadam(x, gradients, alpha, mu=0.9, nu=0.999, eps=1e-8, psi=0.004):
 
 
 def constant_average_nadam(x, gradients, alpha, mu=0.9, nu=0.999, eps=1e-8, psi=0.004):
-    """Dozat's algorithm 2 as PyTorch and Keras run it: m averages with the constant μ, and n̂ = n / (1 − νᵗ)."""
+    """Dozat 2016, "Incorporating Nesterov Momentum into Adam" (ICLR workshop), algorithm 2 as PyTorch and Keras run it.
+
+    m averages with the constant μ, and n̂ = n / (1 − νᵗ).
+    """
     momentum = [mu * (1 - 0.5 * 0.96 ** (psi * t)) for t in range(1, len(gradients) + 2)]
     m = n = 0.0
     for t, g in enumerate(gradients, start=1):
@@ -63,7 +72,10 @@ def constant_average_nadam(x, gradients, alpha, mu=0.9, nu=0.999, eps=1e-8, psi=
 
 
 def amsgrad(x, gradients, alpha, beta1=0.9, beta2=0.999):
-    """Reddi et al. 2018 (arXiv 1904.09237), algorithm 2: no correction, no ε."""
+    """Reddi et al. 2018, "On the Convergence of Adam and Beyond" (arXiv 1904.09237), algorithm 2.
+
+    No correction, no ε.
+    """
     m = v = v_hat = 0.0
     for g in gradients:
         m = beta1 * m + (1 - beta1) * g
@@ -74,7 +86,10 @@ def amsgrad(x, gradients, alpha, beta1=0.9, beta2=0.999):
 
 
 def corrected_amsgrad(x, gradients, alpha, beta1=0.9, beta2=0.999, eps=1e-8):
-    """Algorithm 2 of Reddi et al. with Adam's two corrections and its ε, the maximum taken before them: PyTorch's form."""
+    """Reddi et al. 2018, "On the Convergence of Adam and Beyond" (arXiv 1904.09237), algorithm 2 as PyTorch runs it.
+
+    With Adam's two corrections and its ε, the maximum taken before them.
+    """
     m = v = largest = 0.0
     for t, g in enumerate(gradients, start=1):
         m = beta1 * m + (1 - beta1) * g
@@ -85,7 +100,10 @@ def corrected_amsgrad(x, gradients, alpha, beta1=0.9, beta2=0.999, eps=1e-8):
 
 
 def adamax(x, gradients, alpha, beta1=0.9, beta2=0.999):
-    """Kingma & Ba 2014 (arXiv 1412.6980), algorithm 2: no ε."""
+    """Kingma & Ba 2014, "Adam" (arXiv 1412.6980), algorithm 2.
+
+    No ε.
+    """
     m = u = 0.0
     for t, g in enumerate(gradients, start=1):
         m = beta1 * m + (1 - beta1) * g
@@ -95,7 +113,7 @@ def adamax(x, gradients, alpha, beta1=0.9, beta2=0.999):
 
 
 def adabelief(x, gradients, alpha, beta1=0.9, beta2=0.999, eps=1e-16):
-    """Zhuang et al. 2020 (arXiv 2010.07468), algorithm 2."""
+    """Zhuang et al. 2020, "AdaBelief Optimizer" (arXiv 2010.07468), algorithm 2."""
     m = s = 0.0
     for t, g in enumerate(gradients, start=1):
         m = beta1 * m + (1 - beta1) * g
@@ -106,7 +124,10 @@ def adabelief(x, gradients, alpha, beta1=0.9, beta2=0.999, eps=1e-16):
 
 
 def yogi(x, gradients, eta, beta1=0.9, beta2=0.999, eps=1e-3, initial=1e-6):
-    """Zaheer et al. 2018 (NeurIPS), algorithm 2, with v starting at `initial`, which the paper leaves open."""
+    """Zaheer et al. 2018, "Adaptive Methods for Nonconvex Optimization" (NeurIPS), algorithm 2.
+
+    v starts at `initial`, which the paper leaves open.
+    """
     m, v = 0.0, initial
     for g in gradients:
         m = beta1 * m + (1 - beta1) * g
@@ -116,7 +137,10 @@ def yogi(x, gradients, eta, beta1=0.9, beta2=0.999, eps=1e-3, initial=1e-6):
 
 
 def radam(x, gradients, alpha, beta1=0.9, beta2=0.999, tractable=4.0):
-    """Liu et al. 2019 (arXiv 1908.03265), algorithm 2: no ε. The paper rectifies once ρₜ > 4, the authors' code from 5 on."""
+    """Liu et al. 2019, "On the Variance of the Adaptive Learning Rate and Beyond" (arXiv 1908.03265), algorithm 2.
+
+    No ε. The paper rectifies once ρₜ > 4, the authors' code from 5 on.
+    """
     rho_inf = 2 / (1 - beta2) - 1
     m = v = 0.0
     for t, g in enumerate(gradients, start=1):
@@ -134,7 +158,7 @@ def radam(x, gradients, alpha, beta1=0.9, beta2=0.999, tractable=4.0):
 
 
 def laprop(x, gradients, lamda, mu=0.9, nu=0.999, eps=1e-15):
-    """Ziyin et al. 2020 (arXiv 2002.04839), algorithm 1."""
+    """Ziyin et al. 2020, "LaProp" (arXiv 2002.04839), algorithm 1."""
     m = n = 0.0
     for t, g in enumerate(gradients, start=1):
         n = nu * n + (1 - nu) * g**2

@@ -4,7 +4,10 @@ import numpy as np
 
 
 def adagrad(x, gradients, eta, delta):
-    """Duchi et al. 2011, figure 1 with a diagonal H: H = δ + √Σ g²."""
+    """Duchi et al. 2011, "Adaptive Subgradient Methods" (JMLR), figure 1.
+
+    H is diagonal: H = δ + √Σ g².
+    """
     total = 0.0
     for g in gradients:
         total = total + g**2
@@ -13,7 +16,10 @@ def adagrad(x, gradients, eta, delta):
 
 
 def rmsprop(x, gradients, alpha, eps, decay=0.9):
-    """Tieleman & Hinton 2012, lecture 6.5, slide 29, with ε beside the root; the slide has none."""
+    """Tieleman & Hinton 2012, "Neural Networks for Machine Learning" (Coursera), lecture 6.5, slide 29.
+
+    Here with an ε beside the root; the slide has none.
+    """
     mean_square = 0.0
     for g in gradients:
         mean_square = decay * mean_square + (1 - decay) * g**2
@@ -22,7 +28,10 @@ def rmsprop(x, gradients, alpha, eps, decay=0.9):
 
 
 def centered_rmsprop(x, gradients, gimel, aleph=0.95, beth=0.9, daleth=1e-4):
-    """Graves 2013 (arXiv 1308.0850), equations 38 to 41, letters and numbers included (gimel is 1e-4 there)."""
+    """Graves 2013, "Generating Sequences With Recurrent Neural Networks" (arXiv 1308.0850), equations 38 to 41.
+
+    Letters and numbers are the paper's too (gimel is 1e-4 there).
+    """
     n = gbar = delta = 0.0
     for eps in gradients:
         n = aleph * n + (1 - aleph) * eps**2

@@ -4,14 +4,20 @@ import numpy as np
 
 
 def gradient_descent(x, gradients, alpha):
-    """Cauchy 1847; Robbins & Monro 1951, equation 6."""
+    """Robbins & Monro 1951, "A Stochastic Approximation Method" (Ann. Math. Statist.), equation 6.
+
+    With the whole gradient it is Cauchy's method of 1847.
+    """
     for g in gradients:
         x = x - alpha * g
         yield x
 
 
 def heavy_ball(x, gradients, alpha, beta):
-    """Polyak 1964, equation 9: x_next = x − α g + β (x − x_before), without a velocity."""
+    """Polyak 1964, "Some Methods of Speeding up the Convergence of Iteration Methods" (USSR Comput. Math.), equation 9.
+
+    x_next = x − α g + β (x − x_before), without a velocity.
+    """
     before = x
     for g in gradients:
         x, before = x - alpha * g + beta * (x - before), x
@@ -19,7 +25,10 @@ def heavy_ball(x, gradients, alpha, beta):
 
 
 def averaged_gradient(x, gradients, alpha, beta):
-    """Momentum as an average: v ← β v + (1 − β) g, x ← x − α v. Here v is summed from its weights (1 − β) β^age."""
+    """Kingma & Ba 2014, "Adam" (arXiv 1412.6980), section 3, of whose averages m alone is used: v ← β v + (1 − β) g, x ← x − α v.
+
+    Here v is summed from its weights (1 − β) β^age, as in equation 1 there.
+    """
     seen = []
     for g in gradients:
         seen.append(g)
@@ -28,7 +37,10 @@ def averaged_gradient(x, gradients, alpha, beta):
 
 
 def nesterov(x, gradients, epsilon, mu):
-    """Sutskever et al. 2013, equations 3 and 4: v ← μ v − ε ∇f(θ + μ v), θ ← θ + v, seen at θ + μ v, the point of the next gradient."""
+    """Sutskever et al. 2013, "The Importance of Initialization and Momentum" (ICML), equations 3 and 4.
+
+    v ← μ v − ε ∇f(θ + μ v), θ ← θ + v, seen at θ + μ v, the point of the next gradient.
+    """
     theta, v = x, 0.0
     for g in gradients:
         v = mu * v - epsilon * g
@@ -37,7 +49,10 @@ def nesterov(x, gradients, epsilon, mu):
 
 
 def averaged_nesterov(x, gradients, alpha, beta):
-    """The same with v ← β v + (1 − β) ∇f(θ − α β v), θ ← θ − α v, seen at the point of the next gradient."""
+    """Sutskever et al. 2013, "The Importance of Initialization and Momentum" (ICML), equations 3 and 4 with an average for v.
+
+    v ← β v + (1 − β) ∇f(θ − α β v), θ ← θ − α v, seen at the point of the next gradient.
+    """
     theta, v = x, 0.0
     for g in gradients:
         v = beta * v + (1 - beta) * g
@@ -46,7 +61,7 @@ def averaged_nesterov(x, gradients, alpha, beta):
 
 
 def signum(x, gradients, delta, beta):
-    """Bernstein et al. 2018 (arXiv 1802.04434), algorithm 2."""
+    """Bernstein et al. 2018, "signSGD" (arXiv 1802.04434), algorithm 2."""
     m = 0.0
     for g in gradients:
         m = beta * m + (1 - beta) * g
@@ -55,7 +70,7 @@ def signum(x, gradients, delta, beta):
 
 
 def lion(x, gradients, eta, beta1, beta2, lamda):
-    """Chen et al. 2023 (arXiv 2302.06675), algorithm 2."""
+    """Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms" (arXiv 2302.06675), algorithm 2."""
     m = 0.0
     for g in gradients:
         c = beta1 * m + (1 - beta1) * g

@@ -4,7 +4,10 @@ import numpy as np
 
 
 def newton(x, gradient, hessian, steps, eta, damping):
-    """Nocedal & Wright 2006, equation 3.38 with the modification τ I of section 3.4."""
+    """Nocedal & Wright 2006, "Numerical Optimization" (Springer), section 3.4.
+
+    The modification of the Hessian is τ I, the simplest of that section.
+    """
     for _ in range(steps):
         x = x - eta * np.linalg.solve(hessian(x) + damping * np.eye(x.size), gradient(x))
         yield x

@@ -1,0 +1,131 @@
+"""Other forms of a method, each a chain: the paper's where gradtx departs from it, Optax's and Keras's where they do."""
+
+import jax
+import jax.numpy as jnp
+
+import gradtx as gx
+from gradtx import (
+    add_decayed_weights,
+    bias_correction,
+    chain,
+    decaying_max,
+    dozat_average,
+    ema,
+    nadam_momentum_schedule,
+    running_max,
+    running_sum,
+    scale,
+    scale_by_learning_rate,
+    scale_by_momentum,
+    scale_by_rms,
+    scale_by_stddev,
+    shifted_schedule,
+    yogi_average,
+)
+
+TINY = 1e-300
+"""An epsilon that changes no float64 here, for papers that have none."""
+
+
+@gx.schedule
+def root_weight(decay: gx.Decay):
+    """√(1 − βᵗ), the root of what the bias correction divides by, with t from 1."""
+    return lambda time: jnp.sqrt(1 - decay ** (time + 1))
+
+
+@gx.schedule
+def inverse_weight(decay: gx.Decay):
+    """1 / (1 − βᵗ), the bias correction of an average that starts somewhere, with t from 1."""
+    return lambda time: 1 / (1 - decay ** (time + 1))
+
+
+@gx.transformation(averages=True)
+def ema_from(initial: gx.Number, decay: gx.Decay):
+    """m ← β m + (1 − β) x, from m = `initial`."""
+
+    def init(params):
+        return {"average": jax.tree.map(lambda p: jnp.full_like(p, initial), params)}
+
+    def update(updates, state):
+        average = jax.tree.map(lambda m, x: decay * m + (1 - decay) * x, state["average"], updates)
+        return average, {"average": average}
+
+    return init, update
+
+
+def paper_amsgrad(lr: float, b1: float, b2: float) -> gx.GradientTransformation:
+    return chain(scale_by_momentum(ema(b1)), scale_by_rms(running_max(ema(b2)), TINY), scale_by_learning_rate(lr))
+
+
+def paper_nadam(lr: float, b1: float, b2: float, eps: float, momentum_decay: float) -> gx.GradientTransformation:
+    """Averaging with μₜ; the ν = b2 in Dozat's n̂ moves into the numbers: α / (√(ν n̂) + ε) = (α / √ν) / (√n̂ + ε / √ν)."""
+    now = nadam_momentum_schedule(b1, momentum_decay)
+    return chain(
+        scale_by_momentum(dozat_average(now, now, shifted_schedule(now, 1))),
+        scale_by_rms(bias_correction(ema(b2)), eps / b2**0.5),
+        scale_by_learning_rate(lr / b2**0.5),
+    )
+
+
+def torch_centered_rmsprop(lr: float, decay: float, eps: float, momentum: gx.GradientTransformation) -> gx.GradientTransformation:
+    return chain(scale_by_stddev(ema(decay), eps), scale_by_momentum(momentum), scale_by_learning_rate(lr))
+
+
+def rooted_adagrad(lr: float, initial: float, eps: float) -> gx.GradientTransformation:
+    """Epsilon inside the root: Optax and Keras."""
+    return chain(scale_by_rms(running_sum(initial), eps_root=eps), scale_by_learning_rate(lr))
+
+
+def rooted_rmsprop(lr: float, decay: float, eps: float) -> gx.GradientTransformation:
+    """Epsilon inside the root: Optax and Keras."""
+    return chain(scale_by_rms(ema(decay), eps_root=eps), scale_by_learning_rate(lr))
+
+
+def optax_nadam(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:
+    """The momentum is constant."""
+    return chain(scale_by_momentum(dozat_average(b1, b1, b1)), scale_by_rms(bias_correction(ema(b2)), eps), scale_by_learning_rate(lr))
+
+
+def optax_amsgrad(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:
+    """The largest of the corrected moments, where gradtx and PyTorch correct the largest."""
+    return chain(
+        scale_by_momentum(bias_correction(ema(b1))),
+        scale_by_rms(running_max(bias_correction(ema(b2))), eps),
+        scale_by_learning_rate(lr),
+    )
+
+
+def optax_radam(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:
+    """Epsilon beside the corrected root: √(1 − βᵗ) / (√v + ε √(1 − βᵗ)) = 1 / (√v̂ + ε)."""
+    return gx.radam(lr, b1, b2, eps * root_weight(b2))
+
+
+def optax_yogi(lr: float, b1: float, b2: float, eps: float, initial: float = 1e-6) -> gx.GradientTransformation:
+    """Both moments start at `initial` and both are corrected, as if they had started at 0."""
+    return chain(
+        scale_by_momentum(chain(ema_from(initial, b1), scale(inverse_weight(b1)))),
+        scale_by_rms(chain(yogi_average(b2, initial), scale(inverse_weight(b2))), eps),
+        scale_by_learning_rate(lr),
+    )
+
+
+def keras_adam(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:
+    """Epsilon joins √v before the bias correction: m̂ √(1 − βᵗ) / (√v + ε)."""
+    return chain(*before_learning_rate(ema(b2), b1, b2, eps), scale_by_learning_rate(lr))
+
+
+def keras_amsgrad(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:
+    return chain(*before_learning_rate(running_max(ema(b2)), b1, b2, eps), scale_by_learning_rate(lr))
+
+
+def keras_adamw(lr: float, b1: float, b2: float, eps: float, weight_decay: float) -> gx.GradientTransformation:
+    return chain(*before_learning_rate(ema(b2), b1, b2, eps), add_decayed_weights(weight_decay), scale_by_learning_rate(lr))
+
+
+def before_learning_rate(second: gx.GradientTransformation, b1: float, b2: float, eps: float) -> tuple[gx.GradientTransformation, ...]:
+    return scale_by_momentum(bias_correction(ema(b1))), scale_by_rms(second, eps), scale(root_weight(b2))
+
+
+def keras_adamax(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:
+    """Epsilon is added to u and not to ∣g∣: max(b2 u, ∣g∣) is the root of a maximum of g² that decays by b2²."""
+    return chain(scale_by_momentum(bias_correction(ema(b1))), scale_by_rms(decaying_max(b2**2), eps), scale_by_learning_rate(lr))
