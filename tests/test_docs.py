@@ -7,6 +7,7 @@ import inspect
 import io
 import operator
 import re
+import unittest.mock
 from pathlib import Path
 
 import keras
@@ -15,6 +16,7 @@ import pytest
 import torch
 
 import gradtx
+from gradtx._core.call import FORMS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "api")]
@@ -27,15 +29,20 @@ def named(path: Path) -> str:
 
 
 def run(text: str, name: str) -> None:
-    """Execute the python blocks in one namespace; each must print exactly what a text block right behind it shows."""
+    """Execute the python blocks in one namespace; each must print exactly what a text block right behind it shows.
+
+    They see the factories of gradtx alone, whatever other tests have defined.
+    """
     namespace = {"__name__": "documented"}
     blocks = list(BLOCK.finditer(text))
-    for block in blocks:
-        line = text[: block.start()].count("\n") + 1
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile("\n" * line + block[1], name, "exec"), namespace)
-        assert printed.getvalue() == (block[2] or ""), f"{name}:{line} printed something else than the document shows"
+    own = {name: form for name, form in FORMS.items() if ":" not in name}
+    with unittest.mock.patch.dict(FORMS, own, clear=True):
+        for block in blocks:
+            line = text[: block.start()].count("\n") + 1
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                exec(compile("\n" * line + block[1], name, "exec"), namespace)
+            assert printed.getvalue() == (block[2] or ""), f"{name}:{line} printed something else than the document shows"
     assert blocks
     assert len(re.findall(r"^ *```(?!sh)\w", text, re.MULTILINE)) == len(blocks) + sum(block[2] is not None for block in blocks)
 
