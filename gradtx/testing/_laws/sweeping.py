@@ -1,0 +1,92 @@
+"""Hyperparameters: every number may be traced, mapped over, scheduled, differentiated."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradtx._core.apply import apply_updates
+from gradtx._schedules.polynomial import linear_schedule
+from gradtx.testing import _problem
+from gradtx.testing._case import Case
+from gradtx.testing._compare import WIDE, close
+from gradtx.testing._law import Violation, law
+
+
+@law("Compute with every number by jnp alone: no float(), no Python comparison, no number that decides a shape.")
+def vmap_over_every_number_equals_a_loop(case: Case) -> None:
+    """A batch of optimizers is an optimizer: any number can be swept in one compiled program."""
+    case.visible_numbers()
+    with jax.enable_x64(True):
+        params = case.problem(jnp.float64)
+        members = list(case.other_numbers())
+        batch = jax.tree.map(lambda *leaves: jnp.asarray(leaves), *members)
+        state = jax.vmap(lambda numbers: case.make(numbers).init(params))(batch)
+        start = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(members), *leaf.shape)), params)
+        mapped = jax.jit(jax.vmap(case.step))
+        swept = (start, state)
+        for _ in range(2):
+            swept = mapped(batch, *swept)[:2]
+        for k, numbers in enumerate(members):
+            alone = case.walk(jax.tree.map(jnp.asarray, numbers), params, 2)
+            close(alone, jax.tree.map(lambda leaf, k=k: leaf[k], swept), **WIDE)
+
+
+@law("Make numbers arguments of the compiled step: keep them out of closures and static fields.")
+def new_numbers_compile_nothing(case: Case) -> None:
+    """Another learning rate, or any other number, runs the program that is there already."""
+    case.visible_numbers()
+    params = case.problem()
+    compiled = jax.jit(case.step)
+    for numbers in case.other_numbers():
+        compiled(numbers, params, case.make(numbers).init(params))
+    if compiled._cache_size() != 1:
+        raise Violation("1 compilation for all numbers", str(compiled._cache_size()))
+
+
+@law("Annotate the argument as a number (gradtx.Number and its kin), so that the factory sees its value at each step.")
+def every_number_may_be_a_schedule(case: Case) -> None:
+    """A schedule may stand for any number, and the step sees its value."""
+    case.visible_numbers()
+    tx = case.value()
+    with jax.enable_x64(True):
+        params = case.problem(jnp.float64)
+        leaves, structure = jax.tree.flatten(tx)
+        schedules = [linear_schedule(leaf, 0.9 * leaf, 4) if isinstance(leaf, float) else leaf for leaf in leaves]
+        scheduled = Case(structure.unflatten(schedules), needs=case.needs, params=case.params)
+        state = scheduled.make().init(params)
+        by_hand = params, state
+        for k in range(2):
+            now = [schedule(k) if isinstance(leaf, float) else leaf for leaf, schedule in zip(leaves, schedules, strict=True)]
+            by_hand = case.compiled_step(dict(zip(case.numbers, now, strict=True)), *by_hand)[:2]
+        close(by_hand, scheduled.walk(scheduled.numbers, params, 2), **WIDE)
+
+
+@law("Keep roots and quotients away from zero: a square root with derivative 0 at 0, jnp.where around the divisor.")
+def hypergradients_are_finite(case: Case) -> None:
+    """Hyperparameters can be tuned by gradient: derivatives through twenty steps are finite, zero gradients included."""
+    numbers = case.visible_numbers()
+    params = case.problem()
+
+    def final(numbers: Any, vanish: Any) -> jax.Array:
+        tx = case.make(numbers)
+
+        def body(carry: Any, _: None) -> Any:
+            params, state = carry
+            grads = jax.tree.map(lambda g: jnp.where(vanish, 0, g), jax.grad(_problem.loss)(params))
+            updates, state = tx.update(grads, state, params, **case.extras(params, grads))
+            shrunk = jax.tree.map(lambda u: u if _descends(case) else -0.05 * u, updates)
+            return (apply_updates(params, shrunk), state), None
+
+        return _problem.loss(jax.lax.scan(body, (params, tx.init(params)), None, length=20)[0][0])
+
+    differentiated = jax.jit(jax.grad(final, allow_int=True))
+    for vanish in (False, True):
+        for name, slope in differentiated(numbers, vanish).items():
+            if slope.dtype != jax.dtypes.float0 and not bool(jnp.all(jnp.isfinite(slope))):
+                raise Violation("a finite derivative", str(slope), f"{name}{', gradients of zero' if vanish else ''}")
+
+
+def _descends(case: Case) -> bool:
+    """Whether its numbers include a learning rate; other parts leave the sign and the size of the step to the chain."""
+    return any(name.rpartition("/")[2] == "learning_rate" for name in case.numbers)
