@@ -1,7 +1,5 @@
 """The table of cases: one row for every factory of transformations, and the problem that the laws run them on."""
 
-import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,84 +8,88 @@ import optax
 
 import gradtx as gx
 from gradtx import GradientTransformation
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """A factory's row: how to make one, and the laws it is exempt from, each with its reason."""
-
-    name: str
-    make: Callable[[], GradientTransformation]
-    exempt: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
+from gradtx.testing import Case
 
 
 def negated(updates: Any) -> Any:
     return jax.tree.map(jnp.negative, updates)
 
 
-def case(tx: Callable[[], GradientTransformation], **exempt: str) -> Case:
-    return Case(tx().form.name, tx, exempt)
+def by_name(path: str, leaf: Any) -> bool:
+    return path.startswith("s")
 
 
-FUNCTIONS = "its arguments are another library's functions, which no data can name"
+FUNCTIONS = "its arguments are functions, which no data can name"
+LEAVES = "it measures or treats leaves as wholes"
+WHOLE = "it measures the whole tree"
+KEYED = "each leaf has random numbers of its own, by its path"
+PATTERN = "its pattern over paths matches none of the leaves there, which is an error"
+DENSE = "it solves with the whole Hessian, which every device needs"
+DRAWS = "it moves where its draws lower the loss, whatever the gradient"
+
+
+def functions(*laws: str) -> dict[str, str]:
+    return dict.fromkeys(("specs_round_trip", *laws), FUNCTIONS)
+
 
 CASES = [
-    case(lambda: gx.chain(gx.clip(1.0), gx.ema(0.9))),
-    case(lambda: gx.foreign(optax.trace(0.9).init, optax.trace(0.9).update), spec=FUNCTIONS, pickle=FUNCTIONS, repr=FUNCTIONS),
-    case(gx.identity),
-    case(lambda: gx.named("mine", gx.trace(0.9))),
-    case(lambda: gx.stateless(negated), spec=FUNCTIONS, repr=FUNCTIONS),
-    case(lambda: gx.belief_average(0.9, 1e-3)),
-    case(lambda: gx.bias_correction(gx.ema(0.9))),
-    case(lambda: gx.dozat_average(0.9, 0.8, 0.85)),
-    case(lambda: gx.ema(0.9)),
-    case(lambda: gx.nesterov(gx.trace(0.9))),
-    case(lambda: gx.decaying_max(0.9)),
-    case(lambda: gx.running_max(gx.ema(0.9))),
-    case(lambda: gx.running_sum(0.1)),
-    case(lambda: gx.trace(0.9)),
-    case(lambda: gx.two_rate_average(0.9, 0.99)),
-    case(lambda: gx.yogi_average(0.9, 0.1)),
-    case(lambda: gx.add_decayed_weights(0.1, "w*")),
-    case(lambda: gx.add_noise(0.1, 0.55, 7)),
-    case(lambda: gx.centralize()),
-    case(lambda: gx.clip(0.2)),
-    case(lambda: gx.clip_by_block_rms(0.2)),
-    case(lambda: gx.clip_by_global_norm(0.5)),
-    case(lambda: gx.keep_best_draw(0.1, 3)),
-    case(lambda: gx.scale(0.5)),
-    case(lambda: gx.scale_by_abs(gx.decaying_max(0.9), 1e-3)),
-    case(lambda: gx.scale_by_conjugate_gradient(0.1, 5, 1e-6)),
-    case(lambda: gx.scale_by_hessian(0.1)),
-    case(lambda: gx.scale_by_learning_rate(0.1)),
-    case(lambda: gx.scale_by_momentum(gx.ema(0.9))),
-    case(lambda: gx.scale_by_rectified_rms(0.9, 1e-3)),
-    case(lambda: gx.scale_by_rms(gx.ema(0.9), 1e-3, eps_root=1e-4, floor=1e-3, exponent=0.4)),
-    case(lambda: gx.scale_by_stddev(gx.ema(0.9), 1e-2)),
-    case(lambda: gx.scale_by_tree(2.0)),
-    case(gx.sign),
-    case(gx.zero_nonfinite),
-    case(lambda: gx.freeze("s*", gx.trace(0.9))),
-    case(lambda: gx.skip_nonfinite(gx.adam(0.1))),
-    case(lambda: gx.adabelief(0.1, eps=1e-8, eps_moment=1e-8)),
-    case(lambda: gx.adagrad(0.1, 0.1)),
-    case(lambda: gx.adam(0.1)),
-    case(lambda: gx.adamax(0.1)),
-    case(lambda: gx.adamw(0.1, where=lambda path, leaf: leaf.ndim > 1), spec=FUNCTIONS, pickle=FUNCTIONS, repr=FUNCTIONS),
-    case(lambda: gx.amsgrad(0.1)),
-    case(lambda: gx.centered_rmsprop(0.1)),
-    case(lambda: gx.laprop(0.1)),
-    case(lambda: gx.lion(0.1, weight_decay=0.1)),
-    case(lambda: gx.nadam(0.1)),
-    case(lambda: gx.newton(0.5, 0.1)),
-    case(lambda: gx.newton_cg(0.5, 0.1, 5)),
-    case(lambda: gx.radam(0.1)),
-    case(lambda: gx.random_search(0.1, 3)),
-    case(lambda: gx.rmsprop(0.1, momentum=gx.trace(0.9))),
-    case(lambda: gx.sgd(0.1, gx.nesterov(gx.trace(0.9)))),
-    case(lambda: gx.signum(0.1)),
-    case(lambda: gx.uncorrected_adam(0.1)),
-    case(lambda: gx.yogi(0.1)),
+    Case(gx.chain(gx.clip(1.0), gx.ema(0.9))),
+    Case(gx.foreign(optax.trace(0.9).init, optax.trace(0.9).update), exempt=functions("pickles_round_trip", "repr_is_the_call")),
+    Case(gx.identity()),
+    Case(gx.named("mine", gx.trace(0.9))),
+    Case(gx.stateless(negated), exempt=functions("repr_is_the_call")),
+    Case(gx.belief_average(0.9, 1e-3)),
+    Case(gx.bias_correction(gx.ema(0.9))),
+    Case(gx.dozat_average(0.9, 0.8, 0.85)),
+    Case(gx.ema(0.9)),
+    Case(gx.nesterov(gx.trace(0.9))),
+    Case(gx.decaying_max(0.9)),
+    Case(gx.running_max(gx.ema(0.9))),
+    Case(gx.running_sum(0.1)),
+    Case(gx.trace(0.9)),
+    Case(gx.two_rate_average(0.9, 0.99)),
+    Case(gx.yogi_average(0.9, 0.1)),
+    Case(gx.add_decayed_weights(0.1)),
+    Case(gx.add_noise(0.1, 0.55, 7)),
+    Case(gx.centralize()),
+    Case(gx.clip(0.2)),
+    Case(gx.clip_by_block_rms(0.2)),
+    Case(gx.clip_by_global_norm(0.5)),
+    Case(gx.keep_best_draw(0.1, 3)),
+    Case(gx.scale(0.5)),
+    Case(gx.scale_by_abs(gx.decaying_max(0.9), 1e-3)),
+    Case(gx.scale_by_conjugate_gradient(0.1, 5, 1e-6)),
+    Case(gx.scale_by_hessian(0.1)),
+    Case(gx.scale_by_learning_rate(0.1)),
+    Case(gx.scale_by_momentum(gx.ema(0.9))),
+    Case(gx.scale_by_rectified_rms(0.9, 1e-3)),
+    Case(gx.scale_by_rms(gx.ema(0.9), 1e-3, eps_root=1e-4, floor=1e-3, exponent=0.4)),
+    Case(gx.scale_by_stddev(gx.ema(0.9), 1e-2)),
+    Case(gx.scale_by_tree(2.0)),
+    Case(gx.sign()),
+    Case(gx.zero_nonfinite()),
+    Case(gx.freeze("s*", gx.trace(0.9)), exempt={"every_kind_of_tree": PATTERN}),
+    Case(gx.freeze(by_name, gx.trace(0.9)), name="freeze by function", exempt=functions("repr_is_the_call")),
+    Case(gx.skip_nonfinite(gx.adam(0.1)), survives="all"),
+    Case(gx.adabelief(0.1, eps=1e-8, eps_moment=1e-8)),
+    Case(gx.adagrad(0.1, 0.1)),
+    Case(gx.adam(0.1)),
+    Case(gx.adamax(0.1)),
+    Case(gx.adamw(0.1, where=lambda path, leaf: leaf.ndim > 1), exempt=functions("pickles_round_trip", "repr_is_the_call")),
+    Case(gx.amsgrad(0.1)),
+    Case(gx.centered_rmsprop(0.1)),
+    Case(gx.laprop(0.1)),
+    Case(gx.lion(0.1, weight_decay=0.1)),
+    Case(gx.nadam(0.1)),
+    Case(gx.newton(0.5, 0.1)),
+    Case(gx.newton_cg(0.5, 0.1, 5)),
+    Case(gx.radam(0.1)),
+    Case(gx.random_search(0.1, 3)),
+    Case(gx.rmsprop(0.1, momentum=gx.trace(0.9))),
+    Case(gx.sgd(0.1, gx.nesterov(gx.trace(0.9)))),
+    Case(gx.signum(0.1)),
+    Case(gx.uncorrected_adam(0.1)),
+    Case(gx.yogi(0.1)),
 ]
 
 
