@@ -26,7 +26,7 @@ EXTRAS: dict[str, Callable[[Callable[[Any], jax.Array], Any], Any]] = {
 
 
 def small_tree() -> dict[str, jax.Array]:
-    return {"w": jnp.linspace(-1.0, 1.5, 12).reshape(4, 3), "b": jnp.array([0.5, -0.25, 1.0]), "s": jnp.array(0.75)}
+    return {"w": jnp.linspace(-1.0, 1.5, 12).reshape(4, 3), "b": jnp.array([0.5, -0.25, 1.0]), "s": jnp.float32(0.75)}
 
 
 def bowl(params: Any) -> jax.Array:
