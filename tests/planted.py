@@ -1,0 +1,485 @@
+"""Transformations with one planted bug each, beside their repaired twins, for whatever claims to find bugs.
+
+They are plain pairs of functions, as another library would write them: gradtx's own contract would mend most of these by itself. All have
+the same good manners but for their bug, so that a broken one breaks the law that it is about and, as far as the bug allows, no other.
+Each is a function of its learning rate, which may be a tracer.
+"""
+
+import dataclasses
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tests.mannered import Pair, mannered, stateless, trainable, wide, zeros
+from tests.references import averages, momentum
+
+LARGEST = np.iinfo(np.int32).max
+
+
+def scaled(factor: Any, tree: Any) -> Any:
+    return jax.tree.map(lambda x: factor * x, tree)
+
+
+def started() -> jax.Array:
+    return jnp.zeros((), jnp.int32)
+
+
+def counted(count: jax.Array) -> jax.Array:
+    """One more, up to the largest."""
+    return jnp.where(count < LARGEST, count + 1, count)
+
+
+def inverse_root(count: jax.Array, like: jax.Array) -> jax.Array:
+    return 1 / jnp.sqrt(count.astype(like.dtype))
+
+
+def starting_point(learning_rate: Any, copy: Callable[[Any], Any]) -> Pair:
+    """Descent that remembers where it started."""
+
+    def init(params: Any) -> Any:
+        return {"start": jax.tree.map(copy, params)}
+
+    return mannered(init, lambda updates, state: (scaled(-learning_rate, updates), state))
+
+
+def slowing_in_python(learning_rate: Any) -> Pair:
+    """Descent with steps that shrink as 1 / √t; t is a number of the closure, which jit reads once."""
+    t = 0
+
+    def update(updates: Any, state: Any) -> Any:
+        nonlocal t
+        t += 1
+        return scaled(-learning_rate / t**0.5, updates), state
+
+    return mannered(lambda params: {}, update)
+
+
+def slowing(learning_rate: Any, more: Callable[[jax.Array], jax.Array]) -> Pair:
+    """The same with t in the state; `more` counts."""
+
+    def update(updates: Any, state: Any) -> Any:
+        t = more(state["t"])
+        return jax.tree.map(lambda g: -learning_rate * g * inverse_root(t, g), updates), {"t": t}
+
+    return mannered(lambda params: {"t": started()}, update)
+
+
+def slowing_in_place(learning_rate: Any) -> Pair:
+    """The same, counting in the dict that came in."""
+
+    def update(updates: Any, state: Any) -> Any:
+        state["t"] = counted(state["t"])
+        return jax.tree.map(lambda g: -learning_rate * g * inverse_root(state["t"], g), updates), state
+
+    return mannered(lambda params: {"t": started()}, update)
+
+
+def clipping_in_python(learning_rate: Any) -> Pair:
+    def rule(g: jax.Array) -> jax.Array:
+        if jnp.any(jnp.abs(g) > 1):
+            g = jnp.clip(g, -1, 1)
+        return -learning_rate * g
+
+    return stateless(rule)
+
+
+def clipping(learning_rate: Any) -> Pair:
+    return stateless(lambda g: -learning_rate * jnp.clip(g, -1, 1))
+
+
+def averaging(learning_rate: Any, **manners: bool) -> Pair:
+    """Descent along a long average, which is kept in the dtype in which the pair sees its parameters."""
+
+    def update(updates: Any, state: Any) -> Any:
+        average = jax.tree.map(lambda m, g: 0.999 * m + 0.001 * g.astype(m.dtype), state["average"], updates)
+        return scaled(-learning_rate, average), {"average": average}
+
+    return mannered(lambda params: {"average": jax.tree.map(jnp.zeros_like, params)}, update, **manners)
+
+
+def scaling_by_value(learning_rate: Any) -> Pair:
+    """Descent in proportion to the loss, where the loss is given."""
+
+    def update(updates: Any, state: Any, *, value: Any = 1.0) -> Any:
+        return jax.tree.map(lambda g: -learning_rate * g * jnp.asarray(value, g.dtype), updates), state
+
+    return mannered(lambda params: {}, update)
+
+
+def chained(part: Pair, forwards: bool) -> Pair:
+    """A chain of one part and another that does nothing."""
+
+    def update(updates: Any, state: Any, params: Any = None, *, value: Any = 1.0) -> Any:
+        extras = {"value": value} if forwards else {}
+        updates, first = part.update(updates, state["first"], params, **extras)
+        return updates, {"first": first, "second": {}}
+
+    return Pair(lambda params: {"first": part.init(params), "second": {}}, update)
+
+
+def scaling_by_any_extra(learning_rate: Any) -> Pair:
+    """The same as `scaling_by_value`; whatever else is given is swallowed."""
+
+    def update(updates: Any, state: Any, **extras: Any) -> Any:
+        return jax.tree.map(lambda g: -learning_rate * g * jnp.asarray(extras.get("value", 1.0), g.dtype), updates), state
+
+    return mannered(lambda params: {}, update)
+
+
+def optimistic(learning_rate: Any, kept: Callable[[jax.Array, jax.Array], jax.Array]) -> Pair:
+    """Descent along 2 gₜ − gₜ₋₁; `kept(g, before)` is what it remembers of the gradient instead of the one before."""
+
+    def update(updates: Any, state: Any) -> Any:
+        new = jax.tree.map(lambda g, before: -learning_rate * (2 * wide(g) - before), updates, state["before"])
+        return new, {"before": jax.tree.map(kept, updates, state["before"])}
+
+    return mannered(lambda params: {"before": zeros(params)}, update, widens=False)
+
+
+def leaving_wide(learning_rate: Any) -> Pair:
+    """Descent whose updates leave in float32, whatever came in."""
+    descent = stateless(lambda g: -learning_rate * g)
+
+    def update(updates: Any, state: Any, params: Any = None) -> Any:
+        return descent.update(jax.tree.map(lambda g: wide(jnp.asarray(g)) if trainable(g) else g, updates), state, params)
+
+    return Pair(descent.init, update)
+
+
+def correcting(learning_rate: Any, late: int) -> Pair:
+    """Descent along an average divided by 1 − 0.9ᵗ, with t `late` by so many steps."""
+
+    def update(updates: Any, state: Any) -> Any:
+        average = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, state["average"], updates)
+        t = counted(state["t"])
+
+        def corrected(m: jax.Array) -> jax.Array:
+            return -learning_rate * m / (1 - 0.9 ** (t.astype(m.dtype) + late))
+
+        return jax.tree.map(corrected, average), {"average": average, "t": t}
+
+    return mannered(lambda params: {"average": zeros(params), "t": started()}, update)
+
+
+def remembering(learning_rate: Any, applies: str) -> Pair:
+    """Descent that keeps its last update, and applies the one before or this one."""
+
+    def update(updates: Any, state: Any) -> Any:
+        steps = {"before": state["last"], "now": scaled(-learning_rate, updates)}
+        return steps[applies], {"last": steps["now"]}
+
+    return mannered(lambda params: {"last": zeros(params)}, update)
+
+
+def noisy(learning_rate: Any, moves_on: bool, by_leaf: bool) -> Pair:
+    """Descent with Gaussian noise. Its key moves on from step to step, and each leaf has its own."""
+
+    def update(updates: Any, state: Any) -> Any:
+        following, now = jax.random.split(state["key"])
+
+        def rule(path: Any, g: jax.Array) -> jax.Array:
+            name = jax.tree_util.keystr(path, simple=True, separator="/")
+            key = jax.random.fold_in(now, zlib.crc32(name.encode()) if by_leaf else 0)
+            return -learning_rate * (g + 0.01 * jax.random.normal(key, g.shape, g.dtype))
+
+        return jax.tree_util.tree_map_with_path(rule, updates), {"key": following if moves_on else state["key"]}
+
+    return mannered(lambda params: {"key": jax.random.key(0)}, update)
+
+
+def largest(updates: Any) -> jax.Array:
+    """The largest size of any element of any leaf, or 1. A constant to derivatives, which custom batching cannot take."""
+    sizes = [jnp.max(jnp.abs(g), initial=1) for g in jax.tree.leaves(updates)]
+    return jnp.max(jnp.stack(sizes)) if sizes else jnp.ones(())
+
+
+largest_of_the_batch = jax.custom_batching.custom_vmap(largest)
+
+
+@largest_of_the_batch.def_vmap
+def _(axis_size: int, in_batched: Any, updates: Any) -> Any:
+    """A kernel's own rule for batches, which mixes the members of the batch."""
+    del in_batched
+    return jnp.full(axis_size, largest(updates)), True
+
+
+def dividing_by_largest(learning_rate: Any, size: Callable[[Any], jax.Array]) -> Pair:
+    """Descent divided by the largest element of the whole gradient where that is above 1."""
+    return mannered(
+        lambda params: {}, lambda updates, state: (scaled(-learning_rate / size(jax.lax.stop_gradient(updates)), updates), state)
+    )
+
+
+def fading(learning_rate: Any, start: Callable[[], jax.Array]) -> Pair:
+    """Descent whose steps shrink by a hundredth; `start` makes the factor."""
+
+    def update(updates: Any, state: Any) -> Any:
+        factor = state["factor"] * jnp.float32(0.99)
+        return jax.tree.map(lambda g: -learning_rate * g * state["factor"].astype(g.dtype), updates), {"factor": factor}
+
+    return mannered(lambda params: {"factor": start()}, update)
+
+
+def watching(learning_rate: Any, start: Callable[[Any], Any]) -> Pair:
+    """Descent that shows the gradient that it saw."""
+
+    def update(updates: Any, state: Any) -> Any:
+        return scaled(-learning_rate, updates), {"seen": updates}
+
+    return mannered(start, update)
+
+
+def taking_roots(learning_rate: Any, root: Callable[[jax.Array], jax.Array]) -> Pair:
+    """Descent along sign(g) √|g|."""
+    return stateless(lambda g: -learning_rate * jnp.sign(g) * root(jnp.abs(g)))
+
+
+def safe_root(x: jax.Array) -> jax.Array:
+    positive = x > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), 0)
+
+
+def normalizing(learning_rate: Any, widens: bool) -> Pair:
+    """Descent along g / (|g| + ε), with an ε that float16 does not have."""
+    return stateless(lambda g: -learning_rate * g / (jnp.abs(g) + 1e-8), widens=widens)
+
+
+def every_other(learning_rate: Any, choose: Callable[..., jax.Array]) -> Pair:
+    """Descent along the sum of two gradients, at the first step and every other; `choose(when, x)` is x when it is due, else 0."""
+
+    def update(updates: Any, state: Any) -> Any:
+        total = jax.tree.map(jnp.add, state["total"], updates)
+        due = state["due"]
+        new = jax.tree.map(lambda x: choose(due, -learning_rate * x), total)
+        return new, {"total": jax.tree.map(lambda x: choose(~due, x), total), "due": ~due}
+
+    return mannered(lambda params: {"total": zeros(params), "due": jnp.ones((), bool)}, update)
+
+
+def multiplied(when: jax.Array, x: jax.Array) -> jax.Array:
+    return when.astype(x.dtype) * x
+
+
+def chosen(when: jax.Array, x: jax.Array) -> jax.Array:
+    return jnp.where(when, x, 0)
+
+
+def training_integers(learning_rate: Any) -> Pair:
+    """Descent on integers too, as if they were float32."""
+    descent = stateless(lambda g: -learning_rate * g)
+
+    def as_float(leaf: Any) -> Any:
+        is_integer = hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.integer)
+        return leaf.astype(jnp.float32) if is_integer else leaf
+
+    def update(updates: Any, state: Any, params: Any = None) -> Any:
+        return descent.update(jax.tree.map(as_float, updates), state, jax.tree.map(as_float, params))
+
+    return Pair(descent.init, update)
+
+
+def dividing_by_square(learning_rate: Any, limit: float) -> Pair:
+    """Descent divided by the root of an average square, of a gradient clipped at `limit`."""
+
+    def update(updates: Any, state: Any) -> Any:
+        square = jax.tree.map(lambda v, g: 0.9 * v + 0.1 * jnp.clip(g, -limit, limit) ** 2, state["square"], updates)
+        new = jax.tree.map(lambda g, v: -learning_rate * jnp.clip(g, -limit, limit) / jnp.sqrt(v + 1e-12), updates, square)
+        return new, {"square": square}
+
+    return mannered(lambda params: {"square": zeros(params)}, update)
+
+
+@dataclasses.dataclass(frozen=True)
+class Planted:
+    """A bug: the law that should catch it, the transformation that has it, its twin without it, and what both should compute."""
+
+    name: str
+    law: str
+    broken: Callable[[Any], Pair]
+    twin: Callable[[Any], Pair]
+    extras: tuple[str, ...] = ()
+    """The extras that both declare."""
+    averages: bool = False
+    """Whether the pair averages gradients, so that one of NaN is never forgotten."""
+    reference: Callable[..., Iterator[Any]] | None = None
+    """The twin in float64 for one array, as in `tests/references`: `reference(x, gradients, alpha)`."""
+
+
+def corrected(x: Any, gradients: Any, alpha: float) -> Iterator[Any]:
+    return averages.corrected_average(x, gradients, alpha, 0.9)
+
+
+def descending(learning_rate: Any) -> Pair:
+    return stateless(lambda g: -learning_rate * g)
+
+
+def slowing_safely(learning_rate: Any) -> Pair:
+    return slowing(learning_rate, counted)
+
+
+def copying(learning_rate: Any) -> Pair:
+    return starting_point(learning_rate, jnp.array)
+
+
+def noisy_twin(learning_rate: Any) -> Pair:
+    return noisy(learning_rate, moves_on=True, by_leaf=True)
+
+
+PLANTED = [
+    Planted(
+        "init returns its parameters",
+        "init aliases none of its inputs, so that parameters and state can be donated together",
+        lambda learning_rate: starting_point(learning_rate, lambda p: p),
+        copying,
+    ),
+    Planted(
+        "init reads values",
+        "init runs under jit and on shapes alone",
+        lambda learning_rate: starting_point(learning_rate, lambda p: jnp.array(np.array(p))),
+        copying,
+    ),
+    Planted(
+        "state in a closure",
+        "update is a pure function: the same arguments give the same result, twice and under jit",
+        slowing_in_python,
+        slowing_safely,
+    ),
+    Planted(
+        "state changed in place",
+        "update leaves its arguments as they are",
+        slowing_in_place,
+        slowing_safely,
+    ),
+    Planted(
+        "counter that wraps",
+        "a counter at the largest integer stays there, and the update is finite",
+        lambda learning_rate: slowing(learning_rate, lambda t: t + 1),
+        slowing_safely,
+    ),
+    Planted(
+        "branch on values",
+        "update runs under jit and equals itself without it",
+        clipping_in_python,
+        clipping,
+    ),
+    Planted(
+        "moments in the parameters' dtype",
+        "arithmetic and moments are in float32 or wider, whatever the parameters' dtype",
+        lambda learning_rate: averaging(learning_rate, widens=False),
+        averaging,
+        averages=True,
+    ),
+    Planted(
+        "broadcast gradient",
+        "a gradient of another shape than its parameter is refused, and its path named",
+        lambda learning_rate: averaging(learning_rate, any_shape=True),
+        averaging,
+        averages=True,
+    ),
+    Planted(
+        "extra dropped by a chain",
+        "an extra that a part declares reaches the part through every wrapper",
+        lambda learning_rate: chained(scaling_by_value(learning_rate), forwards=False),
+        lambda learning_rate: chained(scaling_by_value(learning_rate), forwards=True),
+        extras=("value",),
+    ),
+    Planted(
+        "misspelt extra swallowed",
+        "an extra that nothing declares is refused",
+        scaling_by_any_extra,
+        scaling_by_value,
+        extras=("value",),
+    ),
+    Planted(
+        "memory in the gradient's dtype",
+        "the dtypes of the state never change",
+        lambda learning_rate: optimistic(learning_rate, lambda g, before: g),
+        lambda learning_rate: optimistic(learning_rate, lambda g, before: g.astype(before.dtype)),
+    ),
+    Planted(
+        "updates in another dtype",
+        "updates leave in the dtype that the gradients came in",
+        leaving_wide,
+        descending,
+    ),
+    Planted(
+        "bias correction one step late",
+        "a trajectory is that of the float64 reference",
+        lambda learning_rate: correcting(learning_rate, late=1),
+        lambda learning_rate: correcting(learning_rate, late=0),
+        reference=corrected,
+        averages=True,
+    ),
+    Planted(
+        "update of the step before",
+        "the first update answers the first gradient, and a trajectory is that of the float64 reference",
+        lambda learning_rate: remembering(learning_rate, "before"),
+        lambda learning_rate: remembering(learning_rate, "now"),
+        reference=momentum.gradient_descent,
+    ),
+    Planted(
+        "key used at every step",
+        "noise at one step is not the noise at another",
+        lambda learning_rate: noisy(learning_rate, moves_on=False, by_leaf=True),
+        noisy_twin,
+    ),
+    Planted(
+        "key used for every leaf",
+        "noise on one leaf is not the noise on another",
+        lambda learning_rate: noisy(learning_rate, moves_on=True, by_leaf=False),
+        noisy_twin,
+    ),
+    Planted(
+        "statistic of the whole batch",
+        "vmap equals a loop",
+        lambda learning_rate: dividing_by_largest(learning_rate, largest_of_the_batch),
+        lambda learning_rate: dividing_by_largest(learning_rate, largest),
+    ),
+    Planted(
+        "weakly typed state",
+        "the types of the state never change, weak types included, so that three steps are one compilation",
+        lambda learning_rate: fading(learning_rate, lambda: jnp.asarray(1.0)),
+        lambda learning_rate: fading(learning_rate, lambda: jnp.ones((), jnp.float32)),
+    ),
+    Planted(
+        "structure that changes",
+        "the structure of the state never changes, so that scan and cond work",
+        lambda learning_rate: watching(learning_rate, lambda params: {}),
+        lambda learning_rate: watching(learning_rate, lambda params: {"seen": zeros(params)}),
+    ),
+    Planted(
+        "root of zero",
+        "gradients through an unrolled optimizer are finite where a gradient is zero",
+        lambda learning_rate: taking_roots(learning_rate, jnp.sqrt),
+        lambda learning_rate: taking_roots(learning_rate, safe_root),
+    ),
+    Planted(
+        "epsilon that underflows",
+        "zero gradients give finite updates in every dtype",
+        lambda learning_rate: normalizing(learning_rate, widens=False),
+        lambda learning_rate: normalizing(learning_rate, widens=True),
+    ),
+    Planted(
+        "sum emptied by multiplication",
+        "one gradient of NaN is forgotten once its sum is emptied, and reaches no update of a step that emits none",
+        lambda learning_rate: every_other(learning_rate, multiplied),
+        lambda learning_rate: every_other(learning_rate, chosen),
+    ),
+    Planted(
+        "square that overflows",
+        "one gradient of 1e38 leaves the state finite and later updates alive",
+        lambda learning_rate: dividing_by_square(learning_rate, jnp.inf),
+        lambda learning_rate: dividing_by_square(learning_rate, 1e18),
+        averages=True,
+    ),
+    Planted(
+        "integers trained",
+        "integer leaves have no update",
+        training_integers,
+        descending,
+    ),
+]
