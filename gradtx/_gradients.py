@@ -39,7 +39,7 @@ def one_sided_numerical_gradient(f: Loss, params: PyTree, step: float | None = N
 def _differences(f: Loss, params: PyTree, step: float | None, order: float, quotient: Callable[..., Any]) -> PyTree:
     if step is not None and not step > 0:
         raise ValueError(f"step must be positive, got {step!r}.")
-    boundary = Boundary(params, "parameters")
+    boundary = Boundary(params, "parameters", "numerical_gradient")
     flat, unravel = jax.flatten_util.ravel_pytree(boundary.inward(params, "parameters"))
     relative = _precision(params) ** order if step is None else step
 
@@ -130,7 +130,7 @@ def check_gradient(
     numerical = numerical_gradient(f, params, step)
     absolute = resolvable * max(1.0, float(abs(f(params)))) if atol is None else atol
     given = (jax.grad(f, allow_int=True) if gradient is None else gradient)(params)
-    boundary = Boundary(params, "parameters")
+    boundary = Boundary(params, "parameters", "check_gradient")
     analytic = boundary.check(given, "gradients")
     rows = zip(leaves_by_path(params)[0], analytic, leaves_by_path(numerical)[0], strict=True)
     compared = ((path, own, a, n) for (path, own), a, (_, n) in rows if is_trainable(own) and np.size(own))

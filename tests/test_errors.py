@@ -78,20 +78,23 @@ ERRORS = {
     "no average": (lambda: updated(reads_average()), "reads_average needs the running average of the gradient: put scale_by_momentum"),
     "missing leaf": (
         lambda: updated(TX, {"w": GRADS["w"], "b": GRADS["b"]}),
-        "The updates are not a tree like the parameters: missing: s.",
+        "adam: the updates are not a tree like the parameters: missing: s. Give one update for each leaf of the parameters",
     ),
-    "extra leaf": (lambda: updated(TX, {**GRADS, "x": jnp.ones(1)}), "The updates are not a tree like the parameters: unexpected: x."),
+    "extra leaf": (
+        lambda: updated(TX, {**GRADS, "x": jnp.ones(1)}),
+        "adam: the updates are not a tree like the parameters: unexpected: x.",
+    ),
     "other container": (
         lambda: gx.sgd(0.1).update([jnp.ones(1)], gx.sgd(0.1).init((jnp.ones(1),)), (jnp.ones(1),)),
-        "The updates are not a tree like the parameters: at the top there is a list where a tuple is expected.",
+        "sgd: the updates are not a tree like the parameters: at the top there is a list where a tuple is expected.",
     ),
     "None gradient": (
         lambda: updated(TX, {**GRADS, "w": None}),
-        "The updates have None at w, where the parameters have an array of shape (4, 3)",
+        "adam: the updates have None at w, where the parameters have an array of shape (4, 3)",
     ),
     "broadcasting": (
         lambda: updated(TX, {**GRADS, "w": jnp.ones((4, 1))}),
-        "The updates have shape (4, 1) at w, where the parameters have shape (4, 3). They would broadcast in silence",
+        "adam: the updates have shape (4, 1) at w, where the parameters have shape (4, 3). They would broadcast in silence",
     ),
     "broadcasting without params": (
         lambda: TX.update({**GRADS, "w": jnp.ones((4, 1))}, STATE),
@@ -99,15 +102,15 @@ ERRORS = {
     ),
     "broadcasting in apply_updates": (
         lambda: gx.apply_updates(PARAMS, {**GRADS, "w": jnp.ones((4, 1))}),
-        "The updates have shape (4, 1) at w, where the parameters have shape (4, 3).",
+        "apply_updates: the updates have shape (4, 1) at w, where the parameters have shape (4, 3).",
     ),
     "integer gradient": (
         lambda: updated(TX, {**GRADS, "w": jnp.ones((4, 3), int)}),
-        "The updates have an array of shape (4, 3) and dtype int32 at w; a gradient there must be a floating-point array.",
+        "adam: the updates have an array of shape (4, 3) and dtype int32 at w, where the parameters have an array of",
     ),
     "complex gradient": (
         lambda: updated(TX, {**GRADS, "w": jnp.ones((4, 3), complex)}),
-        "The updates are complex at w, where the parameters are real. Take the real part first.",
+        "adam: the updates have complex numbers at w, where the parameters are real, an array of shape (4, 3)",
     ),
     "negative learning rate": (lambda: gx.sgd(-0.1), "sgd: learning_rate must be finite and at least 0, got -0.1 (float)."),
     "infinite learning rate": (lambda: gx.adam(float("inf")), "adam: learning_rate must be finite and at least 0, got inf (float)."),
@@ -147,7 +150,7 @@ ERRORS = {
         "freeze: where must be a pattern over paths, a function of path and leaf, or None for all leaves, got adam(learning_rate=0.1",
     ),
     "two parts of one name": (
-        lambda: gx.chain(gx.trace(0.9), gx.trace(0.8), gx.named("trace_2", gx.trace(0.7))).init(PARAMS),
+        lambda: gx.chain(gx.trace(0.9), gx.trace(0.8), gx.named("trace_2", gx.trace(0.7))),
         "chain: 2 parts would be called 'trace_2' in the state. Give named(...) a name that no other part has.",
     ),
     "name of a slot": (
@@ -202,7 +205,10 @@ ERRORS = {
         lambda: TX.update(GRADS, optax.adam(0.1).init(PARAMS), PARAMS),
         "adam: the state must be what init(params) returned (a dict with 'step'), got tuple.",
     ),
-    "state and parameters swapped": (lambda: TX.update(GRADS, PARAMS, STATE), "got dict. The order is update(gradients, state, params)."),
+    "state and parameters swapped": (
+        lambda: TX.update(GRADS, PARAMS, STATE),
+        "got a dict of w, b, s. The order is update(gradients, state, params).",
+    ),
     "growing state": (
         lambda: updated(grows_state()),
         "grows_state: the update changed the state at grows_state/seen from shape (1,) to (2,).",

@@ -15,11 +15,13 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [{"_core"}, {"_schedules", "_moments"}, {"_transforms"}, {"_wrappers"}, {"_optimizers"}, {"_gradients"}]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 CORE_ORDER = [
+    "hints",
     "kinds",
     "asking",
     "call",
     "schedule",
     "types",
+    "order",
     "flow",
     "numerics",
     "trees",
@@ -27,6 +29,7 @@ CORE_ORDER = [
     "random",
     "rooted",
     "signals",
+    "state",
     "run",
     "contract",
     "transformation",

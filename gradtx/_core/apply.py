@@ -18,7 +18,7 @@ def apply_updates(params: PyTree, updates: PyTree, key: jax.Array | None = None)
     probabilities that make the mean exact, so that updates below half a spacing add up instead of being lost. Leaves that
     are not trained (None, integers, bools, keys) stay as they are. The trees must match leaf by leaf; nothing broadcasts.
     """
-    boundary = Boundary(params, "parameters")
+    boundary = Boundary(params, "parameters", "apply_updates")
     leaves = boundary.check(updates, "updates")
     moved = [
         _added(own, leaf, None if key is None else leaf_key(key, path))

@@ -24,8 +24,8 @@ class Form:
     """A decorated factory: its name, its body and what each of its arguments may be.
 
     `averages` says that its updates are a running average (or tells so from its state); `composes` that it is `chain`
-    itself; `renames` that it only gives another transformation a name, its argument `name`; `any_extras` tells from
-    the arguments whether its update takes extras under any name.
+    itself; `renames` that it only gives another transformation a name, its argument `name`; `uphill` that it adds what
+    points uphill; `any_extras` tells from the arguments whether its update takes extras under any name.
     """
 
     def __init__(
@@ -36,10 +36,11 @@ class Form:
         averages: bool | Callable[[Any], bool] = False,
         composes: bool = False,
         renames: bool = False,
+        uphill: bool = False,
         any_extras: Callable[[Mapping[str, Any]], bool] | None = None,
     ) -> None:
         self.body, self.make = body, make
-        self.averages, self.composes, self.renames, self.any_extras = averages, composes, renames, any_extras
+        self.averages, self.composes, self.renames, self.uphill, self.any_extras = averages, composes, renames, uphill, any_extras
         self.name = body.__name__.lstrip("_")
         self.signature = inspect.signature(body)
         hints = typing.get_type_hints(body, include_extras=True)

@@ -16,8 +16,9 @@ from gradtx._core.flow import Flow
 from gradtx._core.kinds import is_traced, shown
 from gradtx._core.numerics import next_step
 from gradtx._core.run import init_entries, label, update_entries
-from gradtx._core.signals import OF_PARAMETERS, Signals, check_extras
-from gradtx._core.trees import Boundary, Leaves, path_name, structure_difference
+from gradtx._core.signals import CUSTOMARY, OF_PARAMETERS, Signals, check_extras
+from gradtx._core.state import check_entries, check_step
+from gradtx._core.trees import Boundary, Leaves, is_array, path_name, structure_difference
 from gradtx._core.types import PyTree
 
 
@@ -25,7 +26,7 @@ def init(tx: Call, params: PyTree) -> dict[str, Any]:
     """The state of an optimizer: its step count and one entry for each part that remembers something."""
     if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(params)):
         return _abstract_init(tx, params)
-    boundary = Boundary(params, "parameters")
+    boundary = Boundary(params, "parameters", label(tx))
     inner = boundary.inward(params, "parameters")
     state = {"step": jnp.zeros((), jnp.int32), **_init(tx, inner, boundary.names())}
     return _unshared(state, (tx, inner))
@@ -66,35 +67,45 @@ def _unshared(state: PyTree, given: PyTree) -> PyTree:
 
 def update(tx: Call, updates: PyTree, state: PyTree, params: PyTree, extras: Mapping[str, Any]) -> tuple[PyTree, dict[str, Any]]:
     """One step: the new updates and the new state, each with the types of the old."""
-    check_extras(extras, label(tx), _takes_any_extra(tx))
-    if not isinstance(state, dict) or "step" not in state:
-        raise TypeError(
-            f"{label(tx)}: the state must be what init(params) returned (a dict with 'step'), got {type(state).__name__}. "
-            "The order is update(gradients, state, params)."
-        )
-    boundary = Boundary(updates, "updates") if params is None else Boundary(params, "parameters")
+    part = label(tx)
+    check_extras(extras, part, _takes_any_extra(tx))
+    check_step(state, part)
+    boundary = Boundary(updates, "updates", part) if params is None else Boundary(params, "parameters", part)
     inner_updates = boundary.inward(updates, "updates")
     inner_params = None if params is None else boundary.inward(params, "parameters")
-    inner_extras = {name: _inside(name, extra, boundary) for name, extra in extras.items()}
+    given = {name: extra for name, extra in extras.items() if not (extra is None and name in CUSTOMARY)}
+    inner_extras = {name: _inside(name, extra, boundary) for name, extra in given.items()}
     everything = (tx, inner_updates, state, inner_params, inner_extras)
-    eager = not any(is_traced(leaf) or callable(leaf) for leaf in jax.tree.leaves(everything))
+    eager = all(is_array(leaf) and not is_traced(leaf) for leaf in jax.tree.leaves(everything))
     new, state = (_compiled_step if eager else _step)(*everything, leaves=boundary.names())
     return boundary.outward(new, updates), state
 
 
 def _inside(name: str, extra: Any, boundary: Boundary) -> Any:
+    if name == "value" and not _is_scalar(extra):
+        raise ValueError(f"{boundary.part}: value must be a scalar, the loss at the parameters, got {shown(extra)}. Write jnp.mean(...).")
     if name not in OF_PARAMETERS:
         return extra
+    if not callable(extra):
+        raise TypeError(
+            f"{boundary.part}: {name} must be a function of the parameters, got {shown(extra)}. "
+            f"Write {name}=lambda params: loss(params, batch)."
+        )
 
     def seen_within(inner: PyTree) -> Any:
         value = extra(boundary.restored(inner))
-        if jnp.shape(value) != ():
+        if not _is_scalar(value):
             raise ValueError(
-                f"{name} must return a scalar, the loss, and it returned {shown(value)}. Write jnp.mean(...) or jnp.sum(...) around it."
+                f"{boundary.part}: {name} must return a scalar, the loss, and it returned {shown(value)}. "
+                "Write jnp.mean(...) or jnp.sum(...) around it, and leave out what it returns beside it."
             )
         return value
 
     return seen_within
+
+
+def _is_scalar(value: Any) -> bool:
+    return is_array(value) and jnp.shape(value) == ()
 
 
 def _takes_any_extra(tx: Call) -> bool:
@@ -107,8 +118,9 @@ def _takes_any_extra(tx: Call) -> bool:
 def _step(
     tx: Call, updates: PyTree, state: PyTree, params: PyTree, extras: Mapping[str, Any], leaves: Leaves
 ) -> tuple[PyTree, dict[str, Any]]:
-    step = _check_state(tx, state, updates if params is None else params, leaves)
-    entries = {name: entry for name, entry in state.items() if name != "step"}
+    step, entries = jnp.asarray(state["step"]), {name: entry for name, entry in state.items() if name != "step"}
+    expected = jax.eval_shape(functools.partial(_init, tx, leaves=leaves), updates if params is None else params)
+    check_entries(entries, expected, label(tx), exact=params is not None)
     signals = Signals(step=step, leaves=leaves, extras=extras)
     flow, new_entries = update_entries(tx, Flow(updates, updates), entries, params, signals)
     kept = _same_types(new_entries, entries, label(tx))
@@ -117,24 +129,6 @@ def _step(
 
 _compiled_step = jax.jit(_step, static_argnames="leaves")
 """An eager update compiles once for each structure of optimizer and trees, whatever the hyperparameters."""
-
-
-def _check_state(tx: Call, state: PyTree, like: PyTree, leaves: Leaves) -> Any:
-    """Make sure that the state is one that `tx.init` makes for trees like these; return its step."""
-    entries = {name: entry for name, entry in state.items() if name != "step"}
-    expected = jax.eval_shape(functools.partial(_init, tx, leaves=leaves), like)
-    if jax.tree.structure(expected) != jax.tree.structure(entries):
-        raise ValueError(
-            f"{label(tx)}: the state belongs to another optimizer or to other parameters: {structure_difference(expected, entries)}. "
-            f"Make a new one with init(params)."
-        )
-    for (path, want), have in zip(jax.tree_util.tree_leaves_with_path(expected), jax.tree.leaves(entries), strict=True):
-        if want.shape != jnp.shape(have):
-            raise ValueError(
-                f"{label(tx)}: the state has shape {jnp.shape(have)} at {path_name(path)}, where these trees need {want.shape}. "
-                "It belongs to parameters of other shapes, or the gradient has another shape than they."
-            )
-    return jnp.asarray(state["step"])
 
 
 def _same_types(new: PyTree, old: PyTree, part: str) -> PyTree:

@@ -5,13 +5,15 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Literal, final
 
 import jax
 import jax.core
 import jax.numpy as jnp
 import numpy as np
+
+from gradtx._core.hints import instead_of_number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Kind(abc.ABC):
 
 
 def is_schedule(value: Any) -> bool:
-    return hasattr(value, "at_step")
+    return hasattr(value, "at_step") and not isinstance(value, type)
 
 
 def evaluated(tree: Any, step: Any) -> Any:
@@ -74,23 +76,12 @@ def shown(value: Any) -> str:
 def _as_number(value: Any, where: str) -> Any:
     """A float for Python and NumPy numbers, arrays as they are, an error for everything else."""
     if isinstance(value, bool | np.bool_ | str | bytes) or (callable(value) and not hasattr(value, "dtype")):
-        raise TypeError(f"{where} must be a number, an array or a schedule, got {shown(value)}.{_number_hint(value)}")
+        raise TypeError(f"{where} must be a number, an array or a schedule, got {shown(value)}.{instead_of_number(value)}")
     if isinstance(value, int | float | np.generic):
         return float(value)
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return value
-    raise TypeError(f"{where} must be a number, an array or a schedule, got {shown(value)}.")
-
-
-def _number_hint(value: Any) -> str:
-    if isinstance(value, str):
-        return " Write the number without quotes."
-    if callable(value):
-        name = getattr(value, "__name__", "it")
-        if hasattr(value, "form"):
-            return f" {name} is a factory: call it with its arguments, {name}(...)."
-        return " A schedule is a value made by a factory such as linear_schedule(...); decorate your own with @schedule."
-    return ""
+    raise TypeError(f"{where} must be a number, an array or a schedule, got {shown(value)}.{instead_of_number(value)}")
 
 
 @final
@@ -100,16 +91,18 @@ class NumberKind(Kind):
 
     interval: Interval = Interval()
     hint: str = ""
+    optional: bool = False
     dynamic = True
 
     def accept(self, value: Any, where: str) -> Any:
-        if value is None or is_schedule(value):
+        if is_schedule(value) or (value is None and self.optional):
             return value
         number = _as_number(value, where)
+        dtype = getattr(number, "dtype", np.float32)
+        if not (jnp.issubdtype(dtype, np.floating) or jnp.issubdtype(dtype, np.integer)):
+            raise TypeError(f"{where} must be a real number, got {shown(value)}. Write array.astype(jnp.float32), of its real part.")
         if not is_traced(number) and isinstance(number, float | np.ndarray | jax.Array):
             concrete = np.asarray(number)
-            if not np.issubdtype(concrete.dtype, np.number) and concrete.dtype.name not in ("bfloat16",):
-                raise TypeError(f"{where} must be a number, got {shown(value)}.")
             if not self.interval.contains(concrete.astype(np.float64)):
                 raise ValueError(f"{where} must be {self.interval}, got {shown(value)}.{' ' + self.hint if self.hint else ''}")
         return number
@@ -166,16 +159,22 @@ class KeyKind(Kind):
     dynamic = True
 
     def accept(self, value: Any, where: str) -> Any:
-        if isinstance(value, bool) or not (isinstance(value, int | np.integer) or hasattr(value, "dtype")):
+        dtype = getattr(value, "dtype", np.int32 if isinstance(value, int) and not isinstance(value, bool) else bool)
+        if not (jnp.issubdtype(dtype, np.integer) or jnp.issubdtype(dtype, jax.dtypes.prng_key)):
             raise TypeError(f"{where} must be a random key or an integer seed, got {shown(value)}. Write jax.random.key(0).")
         return int(value) if isinstance(value, np.integer) else value
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:
-        if jnp.issubdtype(getattr(value, "dtype", np.int32), jax.dtypes.prng_key):
-            return value
         if np.shape(value) == (2,) and value.dtype == np.uint32:
             return jax.random.wrap_key_data(value)
-        return jax.random.key(value)
+        if np.shape(value) != ():
+            raise ValueError(
+                f"{where} is {shown(value)}, a batch of keys: run the optimizer under jax.vmap, which hands each member its own."
+            )
+        return value if jnp.issubdtype(getattr(value, "dtype", np.int32), jax.dtypes.prng_key) else jax.random.key(value)
+
+
+_IN_WORDS: dict[Any, str] = {int: "a Python integer", str: "a string", bool: "True or False", Callable: "a function"}
 
 
 @final
@@ -184,15 +183,21 @@ class StaticKind(Kind):
     """A string, bool, shape-like int, function or tuple of them: part of the structure, compared by value."""
 
     choices: tuple[Any, ...] = ()
+    of: Any = None
+    optional: bool = False
     dynamic = False
 
     def accept(self, value: Any, where: str) -> Any:
-        if self.choices and value not in self.choices:
-            raise ValueError(f"{where} must be one of {', '.join(map(repr, self.choices))}, got {value!r}.")
         if is_traced(value):
             raise TypeError(f"{where} is part of the optimizer's structure and cannot be traced, got {shown(value)}. Pass a Python value.")
         if not isinstance(value, Hashable):
             raise TypeError(f"{where} is part of the optimizer's structure and must be hashable, got {shown(value)}.")
+        if self.choices and value not in self.choices:
+            raise ValueError(f"{where} must be one of {', '.join(map(repr, self.choices))}, got {value!r}.")
+        value = value.item() if isinstance(value, np.generic) else value
+        wrong = self.of is not None and (not isinstance(value, self.of) or (self.of is int and isinstance(value, bool)))
+        if wrong and not (value is None and self.optional):
+            raise TypeError(f"{where} must be {_IN_WORDS[self.of]}, got {shown(value)}. Give {_IN_WORDS[self.of]}.")
         return value
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:
@@ -235,10 +240,12 @@ def kind_of(annotation: Any, annotated: bool) -> Kind:
         return StaticKind(typing.get_args(annotation))
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
         members = [kind_of(member, True) for member in typing.get_args(annotation) if member is not type(None)]
-        return next((kind for kind in members if kind.dynamic), members[0])
+        kind = next((kind for kind in members if kind.dynamic), members[0] if len(members) == 1 else StaticKind())
+        return dataclasses.replace(kind, optional=True) if isinstance(kind, NumberKind | StaticKind) else kind
     if isinstance(annotation, type):
         if hasattr(annotation, "argument_kind"):
             return annotation.argument_kind
         if issubclass(annotation, float | jax.Array | np.ndarray):
             return NumberKind()
-    return StaticKind()
+    of = typing.get_origin(annotation) or annotation
+    return StaticKind(of=of if of in _IN_WORDS else None)

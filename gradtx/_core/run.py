@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from gradtx._core.call import Call
 from gradtx._core.flow import Flow
+from gradtx._core.order import moved_by
 from gradtx._core.signals import Signals, call_update
 from gradtx._core.trees import path_name, structure_difference
 from gradtx._core.types import PyTree
@@ -136,8 +137,7 @@ def _update(tx: Call, flow: Flow, content: Any, params: PyTree, signals: Signals
 
 def _holds_chain(tx: Call) -> bool:
     """Whether `tx` is a chain or a wrapper around one. Moments are no wrappers: what they hold moves no updates."""
-    wrapped = (value for name, value in tx.children() if getattr(tx.form.kinds[name], "statistic", None) is False)
-    return tx.form.composes or any(_holds_chain(inner) for inner in wrapped)
+    return tx.form.composes or any(map(_holds_chain, moved_by(tx)))
 
 
 def _check_updates(flow: Flow, before: PyTree, signals: Signals) -> None:

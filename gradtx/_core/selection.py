@@ -2,6 +2,7 @@
 
 import dataclasses
 import fnmatch
+import inspect
 from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias, final
 
@@ -53,6 +54,14 @@ class _OfUpdate:
         raise ValueError(f"{self.part} chooses leaves by their dtype, so it needs the parameters: call update(gradients, state, params).")
 
 
+def _takes_two(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind("path", "leaf")
+    except TypeError:
+        return False
+    return True
+
+
 @final
 class WhereKind(Kind):
     """A choice of leaves: part of the structure."""
@@ -61,6 +70,10 @@ class WhereKind(Kind):
 
     def accept(self, value: Any, where: str) -> Any:
         value = value.where if isinstance(value, Selection) else value
+        if inspect.isfunction(value) and not _takes_two(value):
+            raise TypeError(
+                f"{where} must take two arguments, the path and the leaf, got {shown(value)}. Write lambda path, leaf: leaf.ndim > 1."
+            )
         if value is None or isinstance(value, str) or (callable(value) and not hasattr(value, "init") and not isinstance(value, type)):
             return value
         swapped = " A transformation stands in its place: are two arguments swapped?" if hasattr(value, "init") else ""

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Final, NamedTuple, ParamSpec, Self, TypeAlias, final, overload
 
 import jax
@@ -11,8 +11,10 @@ import jax.numpy as jnp
 from gradtx._core import contract
 from gradtx._core.call import Call, Form, register
 from gradtx._core.flow import Flow
+from gradtx._core.hints import instead_of_transformation
 from gradtx._core.kinds import Kind, shown
-from gradtx._core.run import Context, init_entries, update_entries
+from gradtx._core.order import check_order
+from gradtx._core.run import Context, init_entries, labels, update_entries
 from gradtx._core.types import PyTree
 
 P = ParamSpec("P")
@@ -120,9 +122,9 @@ Moment: TypeAlias = Annotated[GradientTransformation, TransformationKind(statist
 def transformation(body: Callable[P, Any]) -> Callable[P, GradientTransformation]: ...
 @overload
 def transformation(
-    *, averages: bool | Callable[[Any], bool] = False
+    *, averages: bool | Callable[[Any], bool] = False, uphill: bool = False
 ) -> Callable[[Callable[P, Any]], Callable[P, GradientTransformation]]: ...
-def transformation(body: Callable[..., Any] | None = None, *, averages: bool | Callable[[Any], bool] = False) -> Any:
+def transformation(body: Callable[..., Any] | None = None, *, averages: bool | Callable[[Any], bool] = False, uphill: bool = False) -> Any:
     """Make a factory of transformations from a function that returns `(init, update)`, or a chain.
 
     The call becomes a value; its body runs anew at every `init` and `update`, with schedules already evaluated.
@@ -132,6 +134,7 @@ def transformation(body: Callable[..., Any] | None = None, *, averages: bool | C
     caller passes. Inside, every leaf is a real array in float32 or wider.
 
     `averages=True` says that the updates become a running average, so that the gradient behind them stays what it was before.
+    `uphill=True` says that it adds what points uphill, as weight decay does, so that it has no place behind a learning rate.
 
     ```python
     import gradtx, jax
@@ -150,14 +153,15 @@ def transformation(body: Callable[..., Any] | None = None, *, averages: bool | C
     ```
     """
     if body is None:
-        return functools.partial(_factory, averages=averages)
+        return functools.partial(_factory, averages=averages, uphill=uphill)
     return _factory(body)
 
 
 def _factory(body: Callable[P, Any], **traits: Any) -> Callable[P, GradientTransformation]:
     @functools.wraps(body)
     def make(*args: P.args, **kwargs: P.kwargs) -> GradientTransformation:
-        return GradientTransformation(form, form.bind(args, kwargs))
+        arguments = form.bind(args, kwargs)
+        return GradientTransformation(form, body(*arguments["transformations"]) if form.composes else arguments)  # pyright: ignore
 
     form = Form(body, make, **traits)
     setattr(make, "form", form)  # noqa: B010 (functions have no declared attributes)
@@ -168,23 +172,13 @@ def as_transformation(value: Any, where: str) -> GradientTransformation:
     """Return `value` if it is a transformation, wrap it if it is another library's, explain what it is otherwise."""
     if isinstance(value, GradientTransformation):
         return value
-    if hasattr(value, "form"):
+    if hasattr(value, "form") and not isinstance(value, Call):
         raise TypeError(f"{where} is the factory {value.form.name}, not a transformation. Call it: {value.form.usage}.")
     if isinstance(value, type) or not (hasattr(value, "init") and hasattr(value, "update")):
-        raise TypeError(f"{where} must be a transformation (something with init and update), got {shown(value)}.{_hint(value)}")
+        raise TypeError(
+            f"{where} must be a transformation (something with init and update), got {shown(value)}.{instead_of_transformation(value)}"
+        )
     return foreign(value.init, value.update)
-
-
-def _hint(value: Any) -> str:
-    if isinstance(value, float | int) and not isinstance(value, bool):
-        return " Write trace(0.9) for v = 0.9 v + g, or ema(0.9) for v = 0.9 v + 0.1 g."
-    if isinstance(value, list | tuple):
-        return " The parts are arguments: write chain(a, b), or chain(*parts)."
-    return (
-        " A choice of leaves, if that is what it is, comes first: freeze(where, inner)."
-        if isinstance(value, str) or inspect.isfunction(value)
-        else ""
-    )
 
 
 def holds_averages(state: Any) -> bool:
@@ -194,6 +188,11 @@ def holds_averages(state: Any) -> bool:
 
 def _takes_extras(update: Callable[..., Any]) -> bool:
     return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(update).parameters.values())
+
+
+def _asks_by_keyword(arguments: Mapping[str, Any]) -> bool:
+    parameters = inspect.signature(arguments["apply"]).parameters.values()
+    return any(p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD) for p in parameters)
 
 
 @functools.partial(_factory, averages=holds_averages, any_extras=lambda arguments: _takes_extras(arguments["update_fn"]))
@@ -219,7 +218,7 @@ def identity() -> Any:
     return (lambda params: None), (lambda updates, state: (updates, state))
 
 
-@transformation
+@functools.partial(_factory, any_extras=_asks_by_keyword)
 def stateless(apply: Callable[..., PyTree]) -> Any:
     """A part that remembers nothing, from `apply(updates, params=None, *, ...)`, which may ask for signals and extras by keyword.
 
@@ -242,16 +241,14 @@ def named(name: str, transformation: GradientTransformation) -> Any:
     return transformation
 
 
-def chain(*transformations: Annotated[Any, TransformationKind()]) -> GradientTransformation:
+@functools.partial(_factory, composes=True)
+def chain(*transformations: Annotated[Any, TransformationKind()]) -> Any:
     """Apply transformations one after the other, each to the updates of the one before.
 
     A chain in a chain is spliced in, so that `chain` is associative, with `identity()` as its unit. Any object with
-    `init` and `update` may be a part, Optax's included.
+    `init` and `update` may be a part, Optax's included. There is one learning rate, and weight decay comes before it.
     """
-    parts = _CHAIN.bind(transformations, {})["transformations"]
-    spliced = (inner for part in parts for inner in (part.transformations if part.form.composes else (part,)))
-    return GradientTransformation(_CHAIN, {"transformations": tuple(spliced)})
-
-
-_CHAIN = Form(chain, chain, composes=True)
-setattr(chain, "form", _CHAIN)  # noqa: B010 (functions have no declared attributes)
+    spliced = tuple(inner for part in transformations for inner in (part.transformations if part.form.composes else (part,)))
+    labels(spliced)
+    check_order(spliced)
+    return {"transformations": spliced}

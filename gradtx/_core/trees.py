@@ -10,6 +10,7 @@ from typing import Any, final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gradtx._core.kinds import shown
 from gradtx._core.numerics import widened
@@ -30,6 +31,13 @@ def is_trainable(leaf: Any) -> bool:
     if isinstance(leaf, float | complex):
         return True
     return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.inexact)
+
+
+def is_array(leaf: Any) -> bool:
+    """Whether JAX computes with it: a number or an array that has a value, traced or not."""
+    if isinstance(leaf, np.ndarray | np.generic):
+        return leaf.dtype.kind not in "OSU"
+    return isinstance(leaf, bool | int | float | complex | jax.Array) or hasattr(leaf, "__jax_array__")
 
 
 def structure_difference(expected: PyTree, given: PyTree) -> str:
@@ -91,10 +99,10 @@ class Leaves:
 
 @final
 class Boundary:
-    """One tree of the user's, `like`, and how its leaves are seen inside."""
+    """One tree of the user's, `like`, and how its leaves are seen inside. Errors name it as `called` and begin with `part`."""
 
-    def __init__(self, like: PyTree, called: str) -> None:
-        self.like, self.called = like, called
+    def __init__(self, like: PyTree, called: str, part: str) -> None:
+        self.like, self.called, self.part = like, called, part
         entries, self.structure = leaves_by_path(like)
         self.paths = [path for path, _ in entries]
         self.leaves = [leaf for _, leaf in entries]
@@ -108,7 +116,10 @@ class Boundary:
         """The leaves of `tree`, after making sure that it fits `like` leaf by leaf."""
         entries, structure = leaves_by_path(tree)
         if structure != self.structure:
-            raise ValueError(f"The {called} are not a tree like the {self.called}: {structure_difference(self.like, tree)}.")
+            raise ValueError(
+                f"{self.part}: the {called} are not a tree like the {self.called}: {structure_difference(self.like, tree)}. "
+                f"Give one {called.removesuffix('s')} for each leaf of the {self.called}, as jax.grad of the loss does."
+            )
         for path, own, (_, leaf) in zip(self.paths, self.leaves, entries, strict=True):
             self._check_leaf(path_name(path), own, leaf, called)
         return [leaf for _, leaf in entries]
@@ -116,20 +127,31 @@ class Boundary:
     def _check_leaf(self, name: str, own: Any, leaf: Any, called: str) -> None:
         if not is_trainable(own):
             return
+        given = f"{self.part}: the {called} have"
         if leaf is None:
             raise ValueError(
-                f"The {called} have None at {name}, where the {self.called} have {shown(own)}. To leave a leaf out, make it None "
+                f"{given} None at {name}, where the {self.called} have {shown(own)}. To leave a leaf out, make it None "
                 "in both, or wrap the optimizer in freeze(...)."
+            )
+        if not is_trainable(leaf):
+            raise TypeError(
+                f"{given} {shown(leaf)} at {name}, where the {self.called} have {shown(own)}. Give a floating-point array: what jax.grad "
+                "of the loss gives, or array.astype(jnp.float32)."
+            )
+        if isinstance(leaf, jax.ShapeDtypeStruct):
+            raise TypeError(
+                f"{given} no value at {name}, {leaf}. Give an array, or write jax.eval_shape(tx.update, updates, state, params) for shapes."
             )
         if jnp.shape(leaf) != jnp.shape(own):
             raise ValueError(
-                f"The {called} have shape {jnp.shape(leaf)} at {name}, where the {self.called} have shape {jnp.shape(own)}. "
+                f"{given} shape {jnp.shape(leaf)} at {name}, where the {self.called} have shape {jnp.shape(own)}. "
                 "They would broadcast in silence; give both the same shape."
             )
-        if not is_trainable(leaf):
-            raise TypeError(f"The {called} have {shown(leaf)} at {name}; a gradient there must be a floating-point array.")
         if jnp.iscomplexobj(leaf) and not jnp.iscomplexobj(own):
-            raise TypeError(f"The {called} are complex at {name}, where the {self.called} are real. Take the real part first.")
+            raise TypeError(
+                f"{given} complex numbers at {name}, where the {self.called} are real, {shown(own)}. "
+                "Take the real part first: jnp.real(...)."
+            )
 
     def inward(self, tree: PyTree, called: str) -> PyTree:
         """`tree` as the parts see it, cast to the wide dtype of `like`."""

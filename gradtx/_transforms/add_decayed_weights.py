@@ -15,7 +15,7 @@ def _decayed(u: jax.Array, param: jax.Array, *, weight_decay: Any) -> jax.Array:
     return u + weight_decay * param
 
 
-@transformation
+@transformation(uphill=True)
 def add_decayed_weights(weight_decay: NonNegative, where: Where = None) -> Any:
     """Add the weights times a factor: u ← u + λ θ.
 

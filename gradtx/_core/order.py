@@ -1,0 +1,53 @@
+"""What may stand behind the learning rate: a chain whose parts cannot be meant as they stand is refused when it is made."""
+
+import dataclasses
+import typing
+from collections.abc import Callable, Iterator, Sequence
+
+from gradtx._core.call import Call
+from gradtx._core.kinds import NumberKind
+from gradtx._core.types import LearningRate
+
+_RATE = typing.get_args(LearningRate)[1]
+
+
+def moved_by(tx: Call) -> Iterator[Call]:
+    """The transformations that `tx` runs on the updates: the parts of a chain, what a wrapper wraps. Moments move no updates."""
+    for name, value in tx.children():
+        if getattr(tx.form.kinds[name], "statistic", None) is False:
+            yield from value if isinstance(value, tuple) else (value,)
+
+
+def _found(tx: Call, meant: Callable[[Call], bool]) -> Call | None:
+    """The first transformation in `tx`, itself or one that it runs on the updates, which is meant."""
+    within = (_found(inner, meant) for inner in moved_by(tx))
+    return tx if meant(tx) else next((found for found in within if found is not None), None)
+
+
+def _gives_learning_rate(tx: Call) -> bool:
+    return any(isinstance(kind, NumberKind) and dataclasses.replace(kind, optional=False) == _RATE for kind in tx.form.kinds.values())
+
+
+def _points_uphill(tx: Call) -> bool:
+    return tx.form.uphill
+
+
+def check_order(parts: Sequence[Call]) -> None:
+    """Refuse a second learning rate, and whatever points uphill behind the first: there the updates point downhill."""
+    rated: tuple[int, Call] | None = None
+    for k, part in enumerate(parts, start=1):
+        rate, uphill = _found(part, _gives_learning_rate), _found(part, _points_uphill)
+        if rated and rate:
+            raise ValueError(
+                f"chain: part {k} gives a learning rate, {rate.form.name}(...), behind that of part {rated[0]}, "
+                f"{rated[1].form.name}(...): steps that were negated already would be negated again and go uphill. Keep one of the two; "
+                "to make the steps larger or smaller, write scale(c)."
+            )
+        if rated and uphill:
+            name, before = uphill.form.name, rated[1].form.name
+            raise ValueError(
+                f"chain: part {k}, {name}(...), stands behind the learning rate of part {rated[0]}, {before}(...), where updates point "
+                f"downhill: what it adds would push uphill. Put it before: chain({name}(...), {before}(...)), or between the parts and "
+                f"the learning rate: chain(..., {name}(...), scale_by_learning_rate(...))."
+            )
+        rated = rated or (rate and (k, rate))

@@ -1,0 +1,237 @@
+"""Every kind of misuse of every factory is refused by gradtx's own error, which teaches, and costs nothing: neither state nor time."""
+
+import functools
+import re
+
+import chex
+import jax
+import jax.numpy as jnp
+import pytest
+
+import gradtx as gx
+from gradtx._core import contract, run, trees
+from gradtx._core.kinds import KeyKind, NumberKind, StaticKind, TreeKind
+from gradtx._core.run import label
+from gradtx._core.selection import WhereKind
+from gradtx._core.transformation import TransformationKind
+from tests import misuse
+from tests.cases import CASES, loss
+from tests.misuse import GRADS, PARAMS, fault, subject
+
+NAMES = [case.name for case in CASES]
+every_row = pytest.mark.parametrize("name", NAMES)
+HESSIANS = {"scale_by_hessian", "newton", "scale_by_conjugate_gradient", "newton_cg"}
+DRAWS = {"keep_best_draw", "random_search"}
+TAKES_ANY_EXTRA = "foreign"
+NEED_VALUE_FN = HESSIANS | DRAWS
+NEED_PARAMS = NEED_VALUE_FN | {"add_decayed_weights", "adamw", "lion"}
+
+
+@pytest.fixture(autouse=True)
+def _whole_tracebacks():
+    """With the frames of JAX in them, so that it shows who raises."""
+    before = jax.config.jax_traceback_filtering
+    jax.config.update("jax_traceback_filtering", "off")
+    yield
+    jax.config.update("jax_traceback_filtering", before)
+
+
+def hold(faults):
+    assert not [f"{name}: {found}" for name, found in faults.items() if found]
+
+
+@every_row
+def test_trees_and_extras_that_do_not_fit_are_refused_and_nothing_is_lost(name):
+    row = subject(name)
+    expected = row.update()
+    states = {**misuse.ANY_STATES, **(misuse.STATES if row.remembers() else {})}
+    given = {
+        **{f"gradients: {what}": ({"grads": bad}, says) for what, (bad, says) in misuse.GRADIENTS.items()},
+        **{f"parameters: {what}": ({"params": bad}, says) for what, (bad, says) in misuse.PARAMETERS.items()},
+        **{f"state: {what}": ({"state": bad(row)}, says) for what, (bad, says) in states.items()},
+        **{f"extras: {what}": (bad, says) for what, (bad, says) in misuse.EXTRAS.items()},
+        **{f"unknown extra: {what}": (bad, says) for what, (bad, says) in misuse.UNKNOWN_EXTRAS.items() if name != TAKES_ANY_EXTRA},
+        "state and parameters swapped": ({"state": PARAMS, "params": row.state}, [misuse.NOT_A_STATE]),
+    }
+    hold({what: fault(functools.partial(row.update, **bad), f"^{row.part}: ", *says) for what, (bad, says) in given.items()})
+    chex.assert_trees_all_equal(row.update(), expected)
+    chex.assert_trees_all_equal(row.state, row.tx.init(PARAMS))
+
+
+@every_row
+def test_what_needs_parameters_or_the_loss_says_so(name):
+    row = subject(name)
+    alone = fault(functools.partial(row.update, params=None), r"needs the parameters: call update\(gradients, state, params\)")
+    assert alone == (None if name in NEED_PARAMS else "accepted")
+    lossless = functools.partial(row.tx.update, GRADS, row.state, PARAMS)
+    said = r"needs the extra 'value_fn': call update\(gradients, state, params, value_fn=...\), for example .*Extras passed: none"
+    assert fault(lossless, said) == (None if name in NEED_VALUE_FN else "accepted")
+    assert fault(functools.partial(lossless, value_fn=None), said) == (None if name in NEED_VALUE_FN else "accepted")
+    if name in NEED_VALUE_FN:
+        aside = functools.partial(row.update, value_fn=lambda params: (loss(params), 1.0))
+        assert not fault(aside, r"value_fn must return a scalar, the loss, and it returned .*Write jnp.mean", rf"^{row.part}: ")
+
+
+@every_row
+def test_without_parameters_the_state_tells_what_does_not_fit(name):
+    row, trees = subject(name), ("a missing key", "an extra key", "a list", "another shape", "another rank", "integers", "None at a leaf")
+    bad = {what: misuse.GRADIENTS[what][0] for what in trees}
+    told = {what: grads for what, grads in bad.items() if name not in NEED_PARAMS and row.tells_apart(grads)}
+    assert bool(told) == (name not in NEED_PARAMS and row.remembers())
+    hold(
+        {
+            what: fault(functools.partial(row.update, grads, params=None), f"^{row.part}: the state ", misuse.ANEW)
+            for what, grads in told.items()
+        }
+    )
+
+
+def numbers():
+    return [(name, argument) for name in NAMES for argument in subject(name).arguments(NumberKind)]
+
+
+@pytest.mark.parametrize(("name", "argument"), numbers())
+def test_what_is_no_number_in_range_is_refused(name, argument):
+    row = subject(name)
+    form, kind = row.tx.form, row.tx.form.kinds[argument]
+    here, interval = f"^{name}: {argument} ", re.escape(str(kind.interval))
+
+    def faults(given, *says):
+        return fault(functools.partial(row.tx.replace, **{argument: given}), here, *says)
+
+    hold({str(bad): faults(bad, f"must be {interval}, got {bad!r} ") for bad in misuse.outside(kind)})
+    hold({what: faults(bad, said) for what, (bad, said) in misuse.NOT_NUMBERS.items()})
+    given = row.tx.arguments[argument]
+    if form.signature.parameters[argument].default is None:
+        assert row.tx.replace(**{argument: None}).arguments[argument] is None
+    else:
+        assert not faults(None, misuse.NO_NUMBER + "None ")
+    batch = row.tx.replace(**{argument: jnp.full(3, 0.5 if given is None else given)})
+    for call in (functools.partial(batch.init, PARAMS), functools.partial(batch.update, GRADS, row.state, PARAMS, value_fn=loss)):
+        assert not fault(call, rf"{argument} is an array of shape \(3,\) .*inside an update it must be a scalar. .*under jax.vmap")
+
+
+@every_row
+def test_keys_trees_and_structure_are_checked(name):
+    row = subject(name)
+    form, tx = row.tx.form, row.tx
+    for argument in row.arguments(KeyKind):
+        said = f"^{name}: {argument} must be a random key or an integer seed, got .*Write jax.random.key"
+        hold({what: fault(functools.partial(tx.replace, **{argument: bad}), said) for what, bad in misuse.NOT_KEYS.items()})
+        for keys in (jax.random.split(jax.random.key(0), 3), jnp.arange(3)):
+            batch = tx.replace(**{argument: keys})
+            update = functools.partial(batch.update, GRADS, row.state, PARAMS, value_fn=loss)
+            assert not fault(update, f"{argument} is .*under jax.vmap")
+    for argument in row.arguments(TreeKind):
+        for bad in ("2", {"w": "2"}, {"w": True}, {"w": gx.adam}):
+            assert not fault(
+                functools.partial(tx.replace, **{argument: bad}), f"^{name}: {argument}.* must be a number, an array or a schedule, got"
+            )
+    for argument in row.arguments(WhereKind):
+        here = f"^{name}: {argument} "
+        hold(
+            {what: fault(functools.partial(tx.replace, **{argument: bad}), here + said) for what, (bad, said) in misuse.NOT_CHOICES.items()}
+        )
+        lost = functools.partial(misuse.first_step, tx.replace(**{argument: "nothing/*"}))
+        said = rf"{name}\S*: where='nothing/\*' matches no leaf; the paths are b, s, w"
+        assert not fault(lost, said)
+    for argument in (*row.arguments(StaticKind), *row.arguments(WhereKind)):
+        traced = functools.partial(jax.eval_shape, lambda x, name=argument: tx.replace(**{name: x}), 0.0)
+        assert not fault(traced, f"^{name}: {argument} .*(cannot be traced|must be a pattern).*, got .*(Pass a Python value|Write)")
+        assert not fault(functools.partial(tx.replace, **{argument: 0.25}), f"^{name}: {argument} must be .*, got '?0.25")
+    for argument in row.arguments(TransformationKind):
+        here = f"^{name}: {'part 1' if argument == form.variadic else argument} "
+        hold(
+            {
+                what: fault(functools.partial(row.with_, argument, bad), here + said)
+                for what, (bad, said) in misuse.NOT_TRANSFORMATIONS.items()
+            }
+        )
+
+
+@every_row
+def test_calls_and_attributes_are_checked(name):
+    tx = subject(name).tx
+    usage = re.escape(f"Write {name}(")
+    assert not fault(functools.partial(tx.replace, bogus=1.0), f"^{name} has no argument 'bogus'.*{usage}")
+    for argument, parameter in tx.form.signature.parameters.items():
+        if parameter.default is parameter.empty and argument != tx.form.variadic:
+            others = {key: value for key, value in tx.arguments.items() if key != argument}
+            assert not fault(functools.partial(tx.form.make, **others), f"^{name}: missing a required argument: '{argument}'. {usage}")
+    assert not fault(lambda: tx.bogus, f"^{name} has no argument 'bogus'.* It has: ")
+    assert not fault(
+        functools.partial(setattr, tx, "bogus", 1.0), rf"^{name}\(...\) is a value and cannot be changed; write tx = tx.replace\("
+    )
+    part = label(tx.transformations[0] if tx.form.composes else tx)
+    twice = functools.partial(gx.chain, tx, gx.named(f"{part}_2", gx.identity()), gx.named(part, gx.identity()))
+    assert not fault(twice, rf"^chain: 2 parts would be called '{part}_2' in the state. Give named\(...\) a name that no other part has")
+
+
+RATE, DECAYED = gx.scale_by_learning_rate(0.1), gx.add_decayed_weights(0.1, "w")
+TWO_RATES = (
+    r"^chain: part 2 gives a learning rate, \w+\(...\), behind that of part 1, \w+\(...\): .*Keep one of the two; .*write scale\(c\)"
+)
+BEHIND = r"^chain: part 2, add_decayed_weights\(...\), stands behind the learning rate of part 1, \w+\(...\), .*Put it before: "
+
+
+def has_learning_rate(name):
+    tx = subject(name).tx
+    return "learning_rate" in tx.form.kinds or (name == "skip_nonfinite" and "learning_rate" in tx.inner.form.kinds)
+
+
+WRAPS = {
+    "bare": lambda part: part,
+    "chain": gx.chain,
+    "skip_nonfinite": gx.skip_nonfinite,
+    "freeze": lambda part: gx.freeze("s", part),
+    "named": lambda part: gx.named("mine", part),
+}
+
+
+@every_row
+@pytest.mark.parametrize("wrap", WRAPS.values(), ids=WRAPS)
+def test_a_chain_has_one_learning_rate_and_decay_comes_before_it(name, wrap):
+    tx, rated = wrap(subject(name).tx), has_learning_rate(name)
+    for other in (RATE, gx.adam(0.1)):
+        behind, before = functools.partial(gx.chain, tx, wrap(other)), functools.partial(gx.chain, gx.chain(wrap(other)), tx)
+        assert fault(behind, TWO_RATES) == (None if rated else "accepted")
+        assert fault(before, BEHIND if name == "add_decayed_weights" else TWO_RATES) == (
+            None if rated or name == "add_decayed_weights" else "accepted"
+        )
+    assert fault(functools.partial(gx.chain, tx, wrap(DECAYED)), BEHIND) == (None if rated else "accepted")
+    for legal in ((DECAYED, tx), (tx, gx.clip(1.0)), (gx.trace(0.9), tx), (tx, gx.scale(0.5))):
+        assert fault(functools.partial(gx.chain, gx.clip(1.0), gx.chain(*legal))) == "accepted"
+
+
+def test_parts_of_your_own_count_by_their_annotation():
+    @gx.transformation
+    def halved(learning_rate: gx.LearningRate | None = None):
+        return gx.stateless(lambda updates: updates)
+
+    @gx.transformation(uphill=True)
+    def ridge(penalty: gx.NonNegative):
+        return gx.stateless(lambda updates, params: jax.tree.map(jnp.add, updates, params))
+
+    assert not fault(lambda: gx.chain(halved(0.5), RATE), TWO_RATES)
+    assert not fault(lambda: gx.chain(gx.sgd(0.1), ridge(0.1)), "^chain: part 2, ridge")
+    assert gx.chain(ridge(0.1), gx.sgd(0.1)).transformations[0] == ridge(0.1)
+
+
+def equations(tx, params):
+    return str(jax.make_jaxpr(lambda *given: tx.update(*given, params, value_fn=loss))(GRADS, tx.init(PARAMS)))
+
+
+@every_row
+def test_checks_cost_no_equation(name, monkeypatch):
+    tx = subject(name).tx
+    checked = [equations(tx, params) for params in (PARAMS, *(() if name in NEED_PARAMS else (None,)))]
+    skipped = []
+
+    def skips(module, attribute, result=None):
+        monkeypatch.setattr(module, attribute, lambda *_, **__: skipped.append(attribute) or result)
+
+    for module, attribute in ((contract, "check_extras"), (contract, "check_step"), (contract, "check_entries"), (run, "_check_updates")):
+        skips(module, attribute)
+    skips(trees.Boundary, "_check_leaf")
+    assert [equations(tx, params) for params in (PARAMS, *(() if name in NEED_PARAMS else (None,)))] == checked
+    assert set(skipped) >= {"check_extras", "check_step", "check_entries", "_check_leaf"}
