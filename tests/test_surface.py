@@ -31,6 +31,7 @@ CORE_ORDER = [
     "signals",
     "state",
     "run",
+    "placement",
     "contract",
     "transformation",
     "apply",

@@ -15,6 +15,7 @@ from gradtx._core.call import Call
 from gradtx._core.flow import Flow
 from gradtx._core.kinds import is_traced, shown
 from gradtx._core.numerics import next_step
+from gradtx._core.placement import beside
 from gradtx._core.run import init_entries, label, update_entries
 from gradtx._core.signals import CUSTOMARY, OF_PARAMETERS, Signals, check_extras
 from gradtx._core.state import check_entries, check_step
@@ -29,7 +30,7 @@ def init(tx: Call, params: PyTree) -> dict[str, Any]:
     boundary = Boundary(params, "parameters", label(tx))
     inner = boundary.inward(params, "parameters")
     state = {"step": jnp.zeros((), jnp.int32), **_init(tx, inner, boundary.names())}
-    return _unshared(state, (tx, inner))
+    return beside(inner, _unshared(state, (tx, inner)))
 
 
 def _abstract_init(tx: Call, params: PyTree) -> dict[str, Any]:

@@ -65,10 +65,9 @@ def averaged(average: PyTree, x: PyTree, *, decay: Any) -> PyTree:
     return weighted_sum(average, x, of_x=decay, of_y=1 - decay)
 
 
-@leafwise
-def filled(x: jax.Array, *, value: Any) -> jax.Array:
-    """An array like `x` that holds `value` everywhere."""
-    return jnp.full_like(x, value)
+def filled(tree: PyTree, *, value: Any) -> PyTree:
+    """A tree like this one that holds `value` everywhere, each leaf where the other lies."""
+    return jax.tree.map(lambda x: jnp.full_like(x, matched(value, x.dtype)), tree)
 
 
 def largest_root(dtype: Any) -> float:

@@ -1,6 +1,7 @@
 """Updates with mean zero over the inputs of each output."""
 
 import functools
+import math
 from typing import Any
 
 import jax
@@ -15,7 +16,8 @@ def _centred(u: jax.Array, output_axis: int) -> jax.Array:
     if u.ndim < 2 or not u.size:
         return u
     inputs = tuple(axis for axis in range(u.ndim) if axis != output_axis % u.ndim)
-    return u - jnp.mean(u, axis=inputs, keepdims=True)
+    count = math.prod(u.shape[axis] for axis in inputs)
+    return u - jnp.sum(u / count, axis=inputs, keepdims=True)
 
 
 @transformation

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import jax
@@ -37,7 +37,8 @@ class Case:
     factory's, and their floats are what the sweeping laws vary. `needs` names the extras that its update asks for
     (`"value"`, `"grad"`, `"value_fn"`), or maps names to functions of parameters and gradients. `params` is a tree to
     run on where the usual one (a matrix `w`, a vector `b`, a scalar `s`) will not do. `survives` states what is
-    finite again after one NaN. `exempt` maps names of laws to the reason why they are not for it.
+    finite again after one NaN. `reference` takes the start and the gradients of one array and yields the array after each
+    step, in float64. `exempt` maps names of laws to the reason why they are not for it.
     """
 
     transformation: Any
@@ -45,6 +46,7 @@ class Case:
     needs: Any = ()
     params: PyTree = None
     survives: Survival = "leaf"
+    reference: Callable[[Any, Any], Iterable[Any]] | None = None
     exempt: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     name: str = ""
 
@@ -102,7 +104,9 @@ class Case:
         """The hyperparameters, if there are any to be seen."""
         if not self.numbers:
             has_leaves = self.is_value or not self.is_pair
-            raise NotApplicableError("it has no numbers" if has_leaves else "its numbers are hidden in closures; give its factory and arguments")
+            raise NotApplicableError(
+                "it has no numbers" if has_leaves else "its numbers are hidden in closures; give its factory and arguments"
+            )
         return self.numbers
 
     def problem(self, dtype: Any = jnp.float32, seed: int = 0) -> PyTree:

@@ -52,7 +52,9 @@ class Report:
         return iter(self.verdicts)
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{self.count(outcome)} {outcome}" for outcome in ("kept", "broken", "exempt", "not applicable") if self.count(outcome))
+        counts = ", ".join(
+            f"{self.count(outcome)} {outcome}" for outcome in ("kept", "broken", "exempt", "not applicable") if self.count(outcome)
+        )
         width = max((len(verdict.law.name) for verdict in self.verdicts), default=0)
         lines = [f"{self.name}: {counts or 'no laws'}"]
         for verdict in self.verdicts:

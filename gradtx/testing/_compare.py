@@ -36,6 +36,11 @@ def shown(leaf: Any) -> str:
     return f"{kind} {numbers[:-1] + ', ...]' if data(leaf).size > 4 else numbers}"
 
 
+def compilations(compiled: Any) -> int:
+    """How many programs a jitted function has compiled, one for each combination of types, weak types and shardings."""
+    return compiled._cache_size()
+
+
 def same_structure(expected: PyTree, seen: PyTree) -> None:
     if jax.tree.structure(expected) != jax.tree.structure(seen):
         raise Violation("the same structure", structure_difference(expected, seen))
@@ -50,7 +55,10 @@ def _pairs(expected: PyTree, seen: PyTree) -> list[tuple[str, Any, Any]]:
 def same_types(expected: PyTree, seen: PyTree) -> None:
     """Equal structure, shapes, dtypes and weak types."""
     for name, want, have in _pairs(expected, seen):
-        want, have = jax.typeof(want) if not hasattr(want, "weak_type") else want, jax.typeof(have) if not hasattr(have, "weak_type") else have
+        want, have = (
+            jax.typeof(want) if not hasattr(want, "weak_type") else want,
+            jax.typeof(have) if not hasattr(have, "weak_type") else have,
+        )
         if (want.shape, want.dtype, want.weak_type) != (have.shape, have.dtype, have.weak_type):
             raise Violation(_type(want), _type(have), name)
 

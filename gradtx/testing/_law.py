@@ -9,7 +9,7 @@ LAWS: dict[str, "Law"] = {}
 """Every law by its name, in the order in which reports list them."""
 
 
-class Violation(Exception):  # noqa: N818 (it is no error of the kit)
+class Violation(Exception):
     """A law is broken at `leaf`: what was expected there, what was seen."""
 
     def __init__(self, expected: str, seen: str, leaf: str = "") -> None:

@@ -1,10 +1,11 @@
-"""The problem that laws run on: a small tree of parameters and a loss whose gradient is known everywhere."""
+"""The problem that laws run on: a small tree of parameters and losses whose gradients are known everywhere."""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from gradtx._core.numerics import widened
 from gradtx._core.trees import is_trainable
 from gradtx._core.types import PyTree
 
@@ -21,14 +22,24 @@ def like(params: PyTree, dtype: Any, seed: int = 0) -> PyTree:
     return jax.tree.map(lambda leaf: (jnp.asarray(leaf) * (1 + 0.1 * seed)).astype(dtype) if is_trainable(leaf) else leaf, params)
 
 
+def _reals(params: PyTree) -> list[jax.Array]:
+    """The trained leaves as real arrays of one wide dtype."""
+    leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(params) if is_trainable(leaf)]
+    parts = [part for leaf in leaves for part in ((leaf.real, leaf.imag) if jnp.iscomplexobj(leaf) else (leaf,))]
+    wide = jnp.float32
+    for part in parts:
+        wide = jnp.promote_types(wide, widened(part.dtype))
+    return [part.astype(wide) for part in parts]
+
+
 def loss(params: PyTree) -> jax.Array:
     """A wavy convex bowl with a different curvature for each weight."""
-    flat = jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(params) if is_trainable(leaf)] or [jnp.zeros(0)])
-    curvature = (jnp.arange(1, flat.size + 1) / max(flat.size, 1)).astype(flat.real.dtype)
-    square = jnp.square(jnp.abs(flat - 0.5)) if jnp.iscomplexobj(flat) else (flat - 0.5) ** 2
-    return jnp.sum(curvature * square) + 0.1 * jnp.sum(jnp.cos(flat.real))
+    flat = jnp.concatenate([jnp.ravel(leaf) for leaf in _reals(params)] or [jnp.zeros(0)])
+    curvature = (jnp.arange(1, flat.size + 1) / max(flat.size, 1)).astype(flat.dtype)
+    return jnp.sum(curvature * (flat - 0.5) ** 2) + 0.1 * jnp.sum(jnp.cos(flat))
 
 
-def vanishing_bowl(params: PyTree) -> jax.Array:
-    """A loss with its minimum, and a gradient of zero, at zero."""
-    return sum((jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(params) if is_trainable(leaf)), jnp.zeros(()))
+def bowl(params: PyTree) -> jax.Array:
+    """The squared distance from zero: a loss that works on each leaf where it lies, with a gradient of zero at zero."""
+    squares = [jnp.sum(leaf * leaf) for leaf in _reals(params)]
+    return jnp.sum(jnp.stack(squares)) if squares else jnp.zeros(())

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradtx._core.apply import apply_updates
-from gradtx._core.trees import is_trainable, path_name
+from gradtx._core.trees import path_name
 from gradtx._core.types import PyTree
 from gradtx.testing import _problem
 from gradtx.testing._case import Case

@@ -100,7 +100,7 @@ def _two_steps(case: Case, params: Any) -> Any:
     tx = case.make()
     state = tx.init(params)
     for grads in (jax.tree.map(jnp.zeros_like, params), params):
-        updates, state = tx.update(grads, state, params, **case.extras(params, grads, _problem.vanishing_bowl))
+        updates, state = tx.update(grads, state, params, **case.extras(params, grads, _problem.bowl))
     return updates, state
 
 

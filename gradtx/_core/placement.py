@@ -1,0 +1,42 @@
+"""Where a new state lies: each slot with its parameter, everything else on all of their devices."""
+
+from typing import Any
+
+import jax
+from jax.experimental.shard_alike import shard_alike
+
+from gradtx._core.kinds import is_traced
+from gradtx._core.types import PyTree
+
+
+def beside(params: PyTree, state: PyTree) -> PyTree:
+    """`state`, laid out so that no step moves it: whole slots like the parameter whose path and shape they have.
+
+    Outside of jit the slots lie there already, and counts and scalars go to every device that has parameters. Inside,
+    where a slot of zeros would be made on one device, it is tied to its parameter.
+    """
+    leaves = jax.tree.leaves(params)
+    if any(is_traced(leaf) for leaf in leaves):
+        return _tied(params, state)
+    meshes = (leaf.sharding.mesh for leaf in leaves if isinstance(getattr(leaf, "sharding", None), jax.NamedSharding))
+    mesh = next((mesh for mesh in meshes if mesh.size > 1), None)
+    if mesh is None:
+        return state
+    everywhere = jax.NamedSharding(mesh, jax.P())
+
+    def spread(leaf: Any) -> Any:
+        alone = not is_traced(leaf) and leaf.sharding.device_set != everywhere.device_set
+        return jax.device_put(leaf, everywhere) if alone else leaf
+
+    return jax.tree.map(spread, state)
+
+
+def _tied(params: PyTree, state: PyTree) -> PyTree:
+    by_path = dict(jax.tree_util.tree_leaves_with_path(params))
+
+    def tied(path: tuple[Any, ...], leaf: Any) -> Any:
+        owner = next((by_path[path[k:]] for k in range(len(path) + 1) if path[k:] in by_path), None)
+        belongs = owner is not None and owner.ndim and owner.shape == leaf.shape and owner.dtype == leaf.dtype
+        return shard_alike(owner, leaf)[1] if belongs else leaf
+
+    return jax.tree_util.tree_map_with_path(tied, state)
