@@ -24,7 +24,8 @@ def trainable(leaf: Any) -> bool:
 
 
 def wide_dtype(leaf: Any) -> Any:
-    return jnp.promote_types(jnp.result_type(leaf), jnp.float32)
+    dtype = jnp.result_type(leaf)
+    return dtype if jnp.finfo(dtype).bits >= 32 else jnp.dtype(jnp.float32)
 
 
 def wide(x: jax.Array) -> jax.Array:

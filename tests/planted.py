@@ -6,14 +6,16 @@ Each is a function of its learning rate, which may be a tracer.
 """
 
 import dataclasses
+import functools
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradtx.testing import Case, Survival
 from tests.mannered import Pair, mannered, stateless, trainable, wide, zeros
 from tests.references import averages, momentum
 
@@ -102,18 +104,28 @@ def averaging(learning_rate: Any, **manners: bool) -> Pair:
 
 
 def scaling_by_value(learning_rate: Any) -> Pair:
-    """Descent in proportion to the loss, where the loss is given."""
+    """Descent in proportion to the loss."""
 
-    def update(updates: Any, state: Any, *, value: Any = 1.0) -> Any:
+    def update(updates: Any, state: Any, *, value: Any) -> Any:
         return jax.tree.map(lambda g: -learning_rate * g * jnp.asarray(value, g.dtype), updates), state
 
     return mannered(lambda params: {}, update)
 
 
+def scaling_by_value_if_given(learning_rate: Any) -> Pair:
+    """The same, and plain descent where there is no loss."""
+    scaling = scaling_by_value(learning_rate)
+
+    def update(updates: Any, state: Any, params: Any = None, *, value: Any = 1.0) -> Any:
+        return scaling.update(updates, state, params, value=value)
+
+    return Pair(scaling.init, update)
+
+
 def chained(part: Pair, forwards: bool) -> Pair:
     """A chain of one part and another that does nothing."""
 
-    def update(updates: Any, state: Any, params: Any = None, *, value: Any = 1.0) -> Any:
+    def update(updates: Any, state: Any, params: Any = None, *, value: Any) -> Any:
         extras = {"value": value} if forwards else {}
         updates, first = part.update(updates, state["first"], params, **extras)
         return updates, {"first": first, "second": {}}
@@ -124,8 +136,9 @@ def chained(part: Pair, forwards: bool) -> Pair:
 def scaling_by_any_extra(learning_rate: Any) -> Pair:
     """The same as `scaling_by_value`; whatever else is given is swallowed."""
 
-    def update(updates: Any, state: Any, **extras: Any) -> Any:
-        return jax.tree.map(lambda g: -learning_rate * g * jnp.asarray(extras.get("value", 1.0), g.dtype), updates), state
+    def update(updates: Any, state: Any, *, value: Any, **extras: Any) -> Any:
+        del extras
+        return jax.tree.map(lambda g: -learning_rate * g * jnp.asarray(value, g.dtype), updates), state
 
     return mannered(lambda params: {}, update)
 
@@ -293,20 +306,31 @@ def dividing_by_square(learning_rate: Any, limit: float) -> Pair:
     return mannered(lambda params: {"square": zeros(params)}, update)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Planted:
-    """A bug: the law that should catch it, the transformation that has it, its twin without it, and what both should compute."""
+    """A bug: the law of the kit that catches it, what is wrong, the transformation that has it, and its twin without it."""
 
     name: str
     law: str
+    wrong: str
     broken: Callable[[Any], Pair]
     twin: Callable[[Any], Pair]
     extras: tuple[str, ...] = ()
-    """The extras that both declare."""
+    """The extras that both need."""
+    survives: Survival = "all"
+    """What of the twin is finite again after one NaN."""
     averages: bool = False
     """Whether the pair averages gradients, so that one of NaN is never forgotten."""
     reference: Callable[..., Iterator[Any]] | None = None
     """The twin in float64 for one array, as in `tests/references`: `reference(x, gradients, alpha)`."""
+    also: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Other laws that the bug breaks, and why."""
+
+    def case(self, make: Callable[[Any], Pair]) -> Case:
+        """One of the two as a case of the kit."""
+        reference = None if self.reference is None else functools.partial(self.reference, alpha=0.1)
+        about = {"survives": self.survives, "reference": reference, "name": self.name}
+        return Case(make, {"learning_rate": 0.1}, self.extras, **about)
 
 
 def corrected(x: Any, gradients: Any, alpha: float) -> Iterator[Any]:
@@ -329,156 +353,197 @@ def noisy_twin(learning_rate: Any) -> Pair:
     return noisy(learning_rate, moves_on=True, by_leaf=True)
 
 
+UNTRACEABLE_INIT = "each traces init"
+UNTRACEABLE_STEP = "each traces a step"
+THE_SAME = "the same, seen from another side"
+TYPES = ("state_keeps_its_types", "mixed_dtypes_keep_their_own")
+TRACED_INIT = (*TYPES, "state_has_no_weak_types", "state_of_half_precision_is_wide", "updates_have_the_types_of_gradients")
+TRACED_STEP = (*TRACED_INIT, "huge_gradients_pass", "tiny_gradients_pass", "a_nonfinite_gradient_reaches_no_further_than_stated")
+
 PLANTED = [
     Planted(
         "init returns its parameters",
-        "init aliases none of its inputs, so that parameters and state can be donated together",
+        "init_aliases_nothing",
+        "the state holds the parameters themselves, which cannot be donated with it",
         lambda learning_rate: starting_point(learning_rate, lambda p: p),
         copying,
     ),
     Planted(
         "init reads values",
-        "init runs under jit and on shapes alone",
+        "init_on_abstract_values",
+        "init makes NumPy arrays of the parameters",
         lambda learning_rate: starting_point(learning_rate, lambda p: jnp.array(np.array(p))),
         copying,
+        also=dict.fromkeys((*TRACED_INIT, "strict_promotion_is_kept"), UNTRACEABLE_INIT),
     ),
     Planted(
         "state in a closure",
-        "update is a pure function: the same arguments give the same result, twice and under jit",
+        "runs_are_identical",
+        "the step count is a number of the closure",
         slowing_in_python,
         slowing_safely,
     ),
     Planted(
         "state changed in place",
-        "update leaves its arguments as they are",
+        "inputs_are_not_changed",
+        "update counts in the dict that came in",
         slowing_in_place,
         slowing_safely,
     ),
     Planted(
         "counter that wraps",
-        "a counter at the largest integer stays there, and the update is finite",
+        "step_counts_stop_at_the_end",
+        "the step count turns negative after the largest integer",
         lambda learning_rate: slowing(learning_rate, lambda t: t + 1),
         slowing_safely,
     ),
     Planted(
         "branch on values",
-        "update runs under jit and equals itself without it",
+        "jit_equals_eager",
+        "a Python branch depends on the gradient",
         clipping_in_python,
         clipping,
+        also=dict.fromkeys((*TRACED_STEP, "strict_promotion_is_kept"), UNTRACEABLE_STEP),
     ),
     Planted(
         "moments in the parameters' dtype",
-        "arithmetic and moments are in float32 or wider, whatever the parameters' dtype",
+        "state_of_half_precision_is_wide",
+        "an average of bfloat16 gradients is kept in bfloat16, where small changes are lost",
         lambda learning_rate: averaging(learning_rate, widens=False),
         averaging,
+        survives="leaf",
         averages=True,
     ),
     Planted(
         "broadcast gradient",
-        "a gradient of another shape than its parameter is refused, and its path named",
+        "other_shapes_are_refused",
+        "a gradient of another shape than its parameter broadcasts",
         lambda learning_rate: averaging(learning_rate, any_shape=True),
         averaging,
+        survives="leaf",
         averages=True,
     ),
     Planted(
         "extra dropped by a chain",
-        "an extra that a part declares reaches the part through every wrapper",
-        lambda learning_rate: chained(scaling_by_value(learning_rate), forwards=False),
+        "needed_extras_arrive",
+        "the chain takes the extra and does not hand it on",
+        lambda learning_rate: chained(scaling_by_value_if_given(learning_rate), forwards=False),
         lambda learning_rate: chained(scaling_by_value(learning_rate), forwards=True),
         extras=("value",),
     ),
     Planted(
         "misspelt extra swallowed",
-        "an extra that nothing declares is refused",
+        "unknown_extras_are_refused",
+        "update takes any extra and ignores it",
         scaling_by_any_extra,
         scaling_by_value,
         extras=("value",),
     ),
     Planted(
         "memory in the gradient's dtype",
-        "the dtypes of the state never change",
+        "state_keeps_its_types",
+        "the state takes the dtype of the gradient at the first step",
         lambda learning_rate: optimistic(learning_rate, lambda g, before: g),
         lambda learning_rate: optimistic(learning_rate, lambda g, before: g.astype(before.dtype)),
+        also=dict.fromkeys(("mixed_dtypes_keep_their_own", "strict_promotion_is_kept"), THE_SAME),
     ),
     Planted(
         "updates in another dtype",
-        "updates leave in the dtype that the gradients came in",
+        "updates_have_the_types_of_gradients",
+        "updates are float32, whatever came in",
         leaving_wide,
         descending,
+        also={"mixed_dtypes_keep_their_own": THE_SAME},
     ),
     Planted(
         "bias correction one step late",
-        "a trajectory is that of the float64 reference",
+        "trajectory_is_the_references",
+        "the correction divides by 1 − β^(t + 1)",
         lambda learning_rate: correcting(learning_rate, late=1),
         lambda learning_rate: correcting(learning_rate, late=0),
         reference=corrected,
+        survives="leaf",
         averages=True,
     ),
     Planted(
         "update of the step before",
-        "the first update answers the first gradient, and a trajectory is that of the float64 reference",
+        "trajectory_is_the_references",
+        "each step applies the update of the step before",
         lambda learning_rate: remembering(learning_rate, "before"),
         lambda learning_rate: remembering(learning_rate, "now"),
         reference=momentum.gradient_descent,
     ),
     Planted(
         "key used at every step",
-        "noise at one step is not the noise at another",
+        "random_draws_are_fresh",
+        "the key never moves on, so that every step has the same noise",
         lambda learning_rate: noisy(learning_rate, moves_on=False, by_leaf=True),
         noisy_twin,
     ),
     Planted(
         "key used for every leaf",
-        "noise on one leaf is not the noise on another",
+        "random_draws_are_fresh",
+        "leaves of one shape have the same noise",
         lambda learning_rate: noisy(learning_rate, moves_on=True, by_leaf=False),
         noisy_twin,
     ),
     Planted(
         "statistic of the whole batch",
-        "vmap equals a loop",
+        "vmap_over_problems_equals_a_loop",
+        "a rule for batches takes the largest gradient of all members",
         lambda learning_rate: dividing_by_largest(learning_rate, largest_of_the_batch),
         lambda learning_rate: dividing_by_largest(learning_rate, largest),
     ),
     Planted(
         "weakly typed state",
-        "the types of the state never change, weak types included, so that three steps are one compilation",
+        "state_has_no_weak_types",
+        "the state starts from a Python number",
         lambda learning_rate: fading(learning_rate, lambda: jnp.asarray(1.0)),
         lambda learning_rate: fading(learning_rate, lambda: jnp.ones((), jnp.float32)),
+        also=dict.fromkeys((*TYPES, "untrained_leaves_are_left_alone"), THE_SAME),
     ),
     Planted(
         "structure that changes",
-        "the structure of the state never changes, so that scan and cond work",
+        "scan_works",
+        "the first update adds entries to the state",
         lambda learning_rate: watching(learning_rate, lambda params: {}),
         lambda learning_rate: watching(learning_rate, lambda params: {"seen": zeros(params)}),
+        also=dict.fromkeys((*TYPES, "untrained_leaves_are_left_alone"), THE_SAME),
     ),
     Planted(
         "root of zero",
-        "gradients through an unrolled optimizer are finite where a gradient is zero",
+        "hypergradients_are_finite",
+        "the root of |g| has no derivative at zero",
         lambda learning_rate: taking_roots(learning_rate, jnp.sqrt),
         lambda learning_rate: taking_roots(learning_rate, safe_root),
     ),
     Planted(
         "epsilon that underflows",
-        "zero gradients give finite updates in every dtype",
+        "zero_gradients_do_no_harm",
+        "1e-8 is zero in float16",
         lambda learning_rate: normalizing(learning_rate, widens=False),
         lambda learning_rate: normalizing(learning_rate, widens=True),
     ),
     Planted(
         "sum emptied by multiplication",
-        "one gradient of NaN is forgotten once its sum is emptied, and reaches no update of a step that emits none",
+        "a_nonfinite_gradient_reaches_no_further_than_stated",
+        "0 · NaN is NaN, so that the sum is never empty again",
         lambda learning_rate: every_other(learning_rate, multiplied),
         lambda learning_rate: every_other(learning_rate, chosen),
     ),
     Planted(
         "square that overflows",
-        "one gradient of 1e38 leaves the state finite and later updates alive",
+        "huge_gradients_pass",
+        "the square of 1e38 is infinite",
         lambda learning_rate: dividing_by_square(learning_rate, jnp.inf),
         lambda learning_rate: dividing_by_square(learning_rate, 1e18),
+        survives="leaf",
         averages=True,
     ),
     Planted(
         "integers trained",
-        "integer leaves have no update",
+        "untrained_leaves_are_left_alone",
+        "integers have updates as if they were float32",
         training_integers,
         descending,
     ),

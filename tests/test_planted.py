@@ -35,12 +35,17 @@ def finite(tree: Any) -> bool:
     return all(bool(jnp.all(jnp.isfinite(x))) for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.inexact))
 
 
+def needed(tx: Any) -> dict[str, float]:
+    """The extras that its update needs."""
+    return {"value": 1.0} if "value" in inspect.signature(tx.update).parameters else {}
+
+
 def run(make: Make, *gradients: Any, params: Any = PARAMS) -> list[tuple[Any, Any]]:
     """The updates and the state after each of these gradients."""
     tx = make(0.1)
     state, seen = tx.init(params), []
     for gradient in gradients:
-        updates, state = tx.update(gradient, state, params)
+        updates, state = tx.update(gradient, state, params, **needed(tx))
         seen.append((updates, state))
     return seen
 
@@ -69,7 +74,7 @@ def init_reads_values(make: Make) -> bool:
 
 def is_impure(make: Make) -> bool:
     tx = make(0.1)
-    once, again = (tx.update(GRADIENT, tx.init(PARAMS), PARAMS)[0] for _ in range(2))
+    once, again = (tx.update(GRADIENT, tx.init(PARAMS), PARAMS, **needed(tx))[0] for _ in range(2))
     return not equal(once, again)
 
 
@@ -77,19 +82,19 @@ def changes_its_arguments(make: Make) -> bool:
     tx = make(0.1)
     state = tx.init(PARAMS)
     before = jax.tree.map(lambda leaf: leaf, state)
-    tx.update(GRADIENT, state, PARAMS)
+    tx.update(GRADIENT, state, PARAMS, **needed(tx))
     return not equal(state, before)
 
 
 def wraps(make: Make) -> bool:
     tx = make(0.1)
     state = jax.tree.map(lambda x: jnp.int32(LARGEST) if x.dtype == jnp.int32 else x, tx.init(PARAMS))
-    return not finite(tx.update(GRADIENT, state, PARAMS)[0])
+    return not finite(tx.update(GRADIENT, state, PARAMS, **needed(tx))[0])
 
 
 def cannot_be_traced(make: Make) -> bool:
     tx = make(0.1)
-    return raises(jax.jit(tx.update), GRADIENT, tx.init(PARAMS), PARAMS)
+    return raises(jax.jit(tx.update), GRADIENT, tx.init(PARAMS), PARAMS, **needed(tx))
 
 
 def loses_small_changes(make: Make) -> bool:
@@ -114,7 +119,7 @@ def drops_an_extra(make: Make) -> bool:
 
 def swallows_a_misspelling(make: Make) -> bool:
     tx = make(0.1)
-    return not raises(tx.update, GRADIENT, tx.init(PARAMS), PARAMS, valeu=1.0)
+    return not raises(tx.update, GRADIENT, tx.init(PARAMS), PARAMS, **needed(tx), valeu=1.0)
 
 
 def changes_dtypes(make: Make) -> bool:
