@@ -16,7 +16,9 @@ LAYERS = [{"_core"}, {"_schedules", "_moments"}, {"_transforms"}, {"_wrappers"},
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 CORE_ORDER = [
     "kinds",
+    "annotations",
     "asking",
+    "written",
     "call",
     "schedule",
     "types",

@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from gradtx._core.call import Call
+from gradtx._core.call import Call, one_by_one
 from gradtx._core.kinds import evaluated
 from gradtx._core.run import labels
 from gradtx._core.transformation import GradientTransformation
@@ -33,9 +33,9 @@ def _of_arguments(part: Call, step: Any, entry: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     entry = entry if isinstance(entry, dict) else {}
     within = jnp.asarray(entry["taken"]) if "taken" in entry else step
-    for name, value in part.children():
-        inner = isinstance(value, GradientTransformation)
-        value = _of_parts((value,), within, entry.get(name, entry)) if inner else evaluated(value, step)
+    for name, value in part.branches():
+        inner = tuple(child for child in one_by_one(value) if isinstance(child, GradientTransformation))
+        value = _of_parts(inner, within, entry.get(name, entry)) if inner else evaluated(value, step)
         if value is not None and not (isinstance(value, dict) and not value):
             found[name] = value
     return found

@@ -26,19 +26,6 @@ class ScheduleKind(Kind):
         return value if isinstance(value, Schedule) else lambda step: NumberKind().resolve(value, where, context)
 
 
-@final
-class SchedulesKind(Kind):
-    """Several schedules, each evaluated by the factory itself."""
-
-    dynamic = True
-
-    def accept(self, value: Any, where: str) -> Any:
-        return tuple(ScheduleKind().accept(part, f"{where}[{k}]") for k, part in enumerate(value))
-
-    def resolve(self, value: Any, where: str, context: Any) -> Any:
-        return tuple(ScheduleKind().resolve(part, f"{where}[{k}]", context) for k, part in enumerate(value))
-
-
 class StepContext:
     """What the arguments of a schedule are resolved with: the step."""
 

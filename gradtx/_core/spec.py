@@ -45,9 +45,7 @@ def from_spec(spec: Any) -> Any:
         )
     form = FORMS[name]
     arguments = {key: _decoded(value) for key, value in spec["arguments"].items()}
-    if form.variadic:
-        return form.make(*arguments.pop(form.variadic, ()), **arguments)
-    return form.make(**arguments)
+    return form.made(arguments)
 
 
 def _encoded(value: Any, where: str) -> Any:

@@ -1,0 +1,197 @@
+"""Arguments of every kind are accepted, refused, written, changed and saved as what their annotations say."""
+
+import copy
+import json
+import pickle
+import re
+from typing import Annotated, Literal, Optional
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gradtx as gx
+
+PARAMS = {"w": jnp.arange(12.0).reshape(4, 3), "b": jnp.ones(3)}
+
+
+def scaled(factor):
+    return gx.stateless(lambda updates: jax.tree.map(lambda u: factor * u, updates))
+
+
+@gx.transformation
+def in_turn(rate: gx.Number, *parts: gx.GradientTransformation, name: str = "x"):
+    """The parts one after the other, then a factor."""
+    return gx.chain(*parts, scaled(rate))
+
+
+@gx.transformation
+def by_factors(*factors: gx.Number, sign: gx.Number = 1.0):
+    return gx.chain(*(scaled(factor) for factor in factors), scaled(sign))
+
+
+@gx.transformation
+def of_tuple(parts: tuple[gx.GradientTransformation, ...], factors: tuple[float, ...] = (1.0,)):
+    return gx.chain(*parts, *(scaled(factor) for factor in factors))
+
+
+@gx.transformation
+def of_pair(both: tuple[gx.Positive, gx.GradientTransformation], names: tuple[str, ...] = ("a",)):
+    return gx.chain(scaled(both[0]), both[1])
+
+
+@gx.transformation
+def with_optional(
+    inner: gx.GradientTransformation | None = None,
+    moment: Optional[gx.Moment] = None,  # noqa: UP045 (the older spelling is read as well)
+    schedule: gx.Schedule | None = None,
+    tree: gx.Tree | None = None,
+    key: gx.Key | None = None,
+    number: gx.Positive = None,
+    noted: Annotated[float | None, "in steps"] = 2.0,
+    mode: Literal["fast", "slow"] | None = None,
+):
+    """Whatever is given, after the other; a number that is None leaves the updates as they are."""
+    parts = [part for part in (inner, moment) if part is not None]
+    factor = 1.0 if number is None else number
+    factor = factor if schedule is None else factor * schedule(1.0)
+    return gx.chain(*parts, *([] if tree is None else [gx.scale_by_tree(tree)]), scaled(factor))
+
+
+@gx.transformation
+def by_place(first: gx.Number, /, second: gx.Number = 1.0):
+    return scaled(first * second)
+
+
+VALUES = [
+    in_turn(0.5, gx.trace(0.9), gx.clip(1.0), name="y"),
+    in_turn(0.5),
+    in_turn(gx.linear_schedule(0.0, 1.0, 10), gx.chain(gx.trace(0.9), gx.scale(2.0))),
+    by_factors(2.0, jnp.float32(3.0), sign=-1.0),
+    by_factors(),
+    of_tuple((gx.trace(0.9), gx.scale(2.0)), (3.0, gx.constant_schedule(2.0))),
+    of_tuple([gx.trace(0.9)], [jnp.float32(2.0)]),
+    of_tuple(()),
+    of_pair((2.0, gx.trace(0.5)), ("a", "b")),
+    with_optional(),
+    with_optional(gx.scale(2.0), gx.ema(0.9), gx.linear_schedule(0.0, 1.0, 2), {"w": 2.0, "b": jnp.ones(3)}, 3, 2.0, None, "slow"),
+    by_place(2.0, 3.0),
+]
+
+every_value = pytest.mark.parametrize("tx", VALUES, ids=str)
+
+
+def updates_of(tx):
+    return tx.update(PARAMS, tx.init(PARAMS), PARAMS)[0]
+
+
+def assert_same(left, right):
+    jax.tree.map(np.testing.assert_array_equal, left, right)
+
+
+@every_value
+def test_its_repr_makes_it_again(tx):
+    assert eval(repr(tx), {**vars(gx), **globals()}) == tx
+    assert tx.form.name in str(tx)
+
+
+@every_value
+def test_it_survives_a_pickle_a_copy_a_spec_and_a_replacement(tx):
+    for again in (
+        pickle.loads(pickle.dumps(tx)),
+        copy.deepcopy(tx),
+        gx.from_spec(json.loads(json.dumps(gx.to_spec(tx)))),
+        tx.replace(),
+        jax.tree.unflatten(jax.tree.structure(tx), jax.tree.leaves(tx)),
+    ):
+        assert again == tx
+        assert hash(again) == hash(tx)
+        assert_same(updates_of(again), updates_of(tx))
+
+
+@every_value
+def test_its_numbers_are_leaves_that_may_be_traced(tx):
+    assert_same(jax.jit(lambda tx: tx.update(PARAMS, tx.init(PARAMS), PARAMS)[0])(tx), updates_of(tx))
+    if jax.tree.leaves(tx):
+        doubled = jax.tree.map(lambda leaf: jnp.stack([jnp.asarray(leaf)] * 2), tx)
+        both = jax.vmap(lambda tx: tx.update(PARAMS, tx.init(PARAMS), PARAMS)[0])(doubled)
+        jax.tree.map(lambda pair, one: np.testing.assert_allclose(pair[1], one, rtol=1e-6), both, updates_of(tx))
+
+
+def test_it_runs_as_the_chain_it_stands_for():
+    parts = (gx.trace(0.9), gx.scale(2.0))
+    expected = updates_of(gx.chain(*parts, gx.scale(0.5)))
+    assert_same(updates_of(in_turn(0.5, *parts)), expected)
+    assert_same(updates_of(of_tuple(parts, (0.5,))), expected)
+    assert_same(updates_of(by_factors(2.0, 0.5, sign=-1.0)), jax.tree.map(jnp.negative, PARAMS))
+    assert_same(updates_of(with_optional(schedule=gx.linear_schedule(0.0, 1.0, 2))), jax.tree.map(lambda u: 0.5 * u, PARAMS))
+
+
+def test_arguments_by_their_place_are_read_and_changed_by_name():
+    tx = in_turn(0.5, gx.trace(0.9), name="y")
+    assert repr(tx) == "in_turn(0.5, trace(decay=0.9), name='y')"
+    assert tx.replace(rate=2.0, parts=[gx.clip(1.0)]) == in_turn(2.0, gx.clip(1.0), name="y")
+    with pytest.raises(AttributeError, match=r"in_turn has no argument 'part' \(did you mean 'parts'\?\)"):
+        tx.part  # noqa: B018
+    with pytest.raises(TypeError, match=r"in_turn has no argument 'raet' \(did you mean 'rate'\?\)"):
+        tx.replace(raet=2.0)
+    with pytest.raises(TypeError, match="in_turn: parts must be a tuple, got 3"):
+        tx.replace(parts=3)
+    with pytest.raises(TypeError, match=r"in_turn: parts\[1\] must be a transformation"):
+        in_turn(0.5, gx.trace(0.9), 3)
+
+
+def test_hyperparameters_in_tuples_are_read_by_name_of_the_part():
+    tx = of_tuple((gx.scale(gx.linear_schedule(0.0, 1.0, 2)), gx.trace(0.9)), (gx.linear_schedule(1.0, 0.0, 2), 3.0))
+    state = {**tx.init(PARAMS), "step": jnp.int32(1)}
+    found = gx.hyperparameters(tx, state)["of_tuple"]
+    assert found == {"parts": {"scale": {"step_size": 0.5}, "trace": {"decay": 0.9}}, "factors": (0.5, 3.0)}
+    assert gx.hyperparameters(with_optional(), with_optional().init(PARAMS)) == {"with_optional": {"noted": 2.0}}
+
+
+def test_a_wrapper_with_optional_or_several_parts_is_described_and_asked_for_extras():
+    tx = gx.chain(in_turn(0.5, gx.adam(0.1)), with_optional(gx.chain(gx.trace(0.9))))
+    assert "15 parameters" in gx.describe(tx, PARAMS)
+    with pytest.raises(TypeError, match="no transformation takes an extra called 'bogus'"):
+        tx.update(PARAMS, tx.init(PARAMS), PARAMS, bogus=1.0)
+
+
+NONE = "got None (NoneType). Write the number"
+REFUSED = {
+    "None for a number": (lambda: gx.adam(None), "adam: learning_rate must be a number, an array or a schedule, " + NONE),
+    "None for a decay": (lambda: gx.adam(0.1, b1=None), "adam: b1 must be a number, an array or a schedule, " + NONE),
+    "None in a tuple": (lambda: of_tuple((), (1.0, None)), "of_tuple: factors[1] must be a number, an array or a schedule, " + NONE),
+    "None for a schedule": (lambda: gx.shifted_schedule(None, 1), "shifted_schedule: schedule must be a number, an array or a schedule"),
+    "None for a tree": (lambda: gx.scale_by_tree(None), "scale_by_tree: factors must be a tree of numbers, arrays or schedules, got None."),
+    "None for a transformation": (lambda: of_pair((1.0, None)), "of_pair: both[1] must be a transformation"),
+    "one for a tuple": (lambda: of_tuple(gx.trace(0.9)), "of_tuple: parts must be a tuple, got trace(decay=0.9)"),
+    "a tuple too long": (lambda: of_pair((1.0, gx.trace(0.9), 2.0)), "of_pair: both must be a tuple of 2, got 3."),
+    "another in a tuple": (lambda: of_pair((-1.0, gx.trace(0.9))), "of_pair: both[0] must be finite and above 0, got -1.0"),
+    "one schedule for several": (lambda: gx.join_schedules(3.0, ()), "join_schedules: schedules must be a tuple, got 3.0 (float)."),
+    "no choice": (lambda: with_optional(mode="quick"), "with_optional: mode must be one of 'fast', 'slow', None, got 'quick'."),
+    "missing before parts": (lambda: in_turn(), "in_turn: missing a required argument: 'rate'. Write in_turn(rate, *parts, name='x')."),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_does_not_fit_is_refused(name):
+    call, message = REFUSED[name]
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        call()
+
+
+def test_a_factory_without_names_for_its_arguments_is_refused():
+    with pytest.raises(TypeError, match=r"unnamed: the arguments of a factory have names of their own; \*\*numbers has none. List them."):
+
+        @gx.transformation
+        def unnamed(**numbers: gx.Number):
+            return gx.identity()
+
+
+def test_numbers_and_structure_in_one_tuple_are_refused():
+    with pytest.raises(TypeError, match=r"mixes numbers or transformations with structure .* Make two arguments of it."):
+
+        @gx.transformation
+        def mixed(both: tuple[float, str]):
+            return gx.identity()
