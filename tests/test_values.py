@@ -195,3 +195,119 @@ def test_numbers_and_structure_in_one_tuple_are_refused():
         @gx.transformation
         def mixed(both: tuple[float, str]):
             return gx.identity()
+
+
+@every_value
+def test_its_arguments_cannot_be_changed_in_place(tx):
+    before = repr(tx)
+    for name in (*tx.arguments, "other"):
+        with pytest.raises(TypeError, match="does not support item assignment"):
+            tx.arguments[name] = 3.0
+    with pytest.raises(AttributeError, match=r"is a value and cannot be changed; write tx = tx.replace\(rate=2.0\)"):
+        tx.rate = 2.0
+    assert repr(tx) == before
+
+
+def test_the_mapping_that_made_a_value_is_not_its_own():
+    given = dict(gx.trace(0.9).arguments)
+    tx = type(gx.trace(0.9))(gx.trace.form, given)
+    given["decay"] = 0.5
+    assert tx == gx.trace(0.9)
+
+
+KEYS = {
+    "typed": jax.random.split(jax.random.key(0), 3),
+    "raw": jax.random.key_data(jax.random.split(jax.random.key(0), 3)),
+    "seeds": jnp.arange(3),
+    "seeds that could be the words of a key": jnp.arange(5, dtype=jnp.uint32),
+}
+
+
+@pytest.mark.parametrize("keys", KEYS.values(), ids=KEYS)
+def test_a_batch_of_keys_needs_vmap(keys):
+    batch = gx.add_noise(0.1, 0.5, keys)
+    with pytest.raises(ValueError, match=r"add_noise: key is an array of shape .* must be a scalar.* run it under jax.vmap"):
+        batch.update(PARAMS, batch.init(PARAMS))
+    members = jax.vmap(lambda key: updates_of(gx.add_noise(0.1, 0.5, key)))(keys)
+    for k, key in enumerate(keys):
+        alone = updates_of(gx.add_noise(0.1, 0.5, key))
+        jax.tree.map(lambda member, one, k=k: np.testing.assert_allclose(member[k], one, rtol=3e-7, atol=1e-6), members, alone)
+
+
+def test_every_form_of_one_key_is_the_same_key():
+    expected = updates_of(gx.add_noise(0.1, 0.5, jax.random.key(7)))
+    for key in (7, np.int64(7), jnp.int32(7), jax.random.PRNGKey(7), jax.random.key_data(jax.random.key(7))):
+        assert_same(updates_of(gx.add_noise(0.1, 0.5, key)), expected)
+    with jax.default_prng_impl("rbg"):
+        expected = updates_of(gx.add_noise(0.1, 0.5, jax.random.key(7)))
+        assert_same(updates_of(gx.add_noise(0.1, 0.5, jax.random.PRNGKey(7))), expected)
+
+
+@pytest.mark.parametrize("axis", [-2, -1, 0, 1])
+def test_an_output_axis_that_the_leaves_have(axis):
+    updates = updates_of(gx.centralize(axis))
+    np.testing.assert_allclose(updates["w"], PARAMS["w"] - PARAMS["w"].mean(1 - axis % 2, keepdims=True), atol=1e-6)
+    assert_same(updates["b"], PARAMS["b"])
+
+
+@pytest.mark.parametrize("axis", [-3, 2, 5])
+def test_an_output_axis_that_a_leaf_lacks_is_refused(axis):
+    tx = gx.centralize(axis)
+    message = rf"centralize: output_axis={axis} is no axis of the leaf at net/w, which has shape \(4, 3\). Write -1"
+    with pytest.raises(ValueError, match=message):
+        tx.init({"net": PARAMS})
+    with pytest.raises(ValueError, match=message):
+        tx.update({"net": PARAMS}, gx.centralize().init({"net": PARAMS}))
+    assert_same(tx.update({"b": PARAMS["b"]}, tx.init({"b": PARAMS["b"]}))[0]["b"], PARAMS["b"])
+
+
+COMPLEX = {"python": 1 + 2j, "numpy": np.complex64(1 + 2j), "array": jnp.array(1 + 2j), "batch": np.array([1 + 2j, 1.0])}
+
+
+@pytest.mark.parametrize("value", COMPLEX.values(), ids=COMPLEX)
+def test_complex_numbers_are_refused_before_they_lose_a_part(value):
+    refused = "must be real, got .*: its imaginary part would be lost. Write its real part."
+    for make, where in [
+        (lambda: gx.sgd(value), "sgd: learning_rate"),
+        (lambda: gx.scale_by_tree({"w": value, "b": 1.0}), r"scale_by_tree: factors\['w'\]"),
+        (lambda: gx.piecewise_constant_schedule((0.1, value), (3,)), r"piecewise_constant_schedule: values\[1\]"),
+        (lambda: gx.shifted_schedule(value, 3), "shifted_schedule: schedule"),
+        (lambda: 2 * gx.constant_schedule(1.0) * value, "scaled_schedule: factor"),
+    ]:
+        with pytest.raises(TypeError, match=f"{where} {refused}"):
+            make()
+    if hasattr(value, "dtype"):
+        with pytest.raises(TypeError, match=f"sgd: learning_rate {refused}"):
+            jax.jit(gx.sgd)(value)
+
+
+OTHERS = {
+    "a bool array": (lambda: gx.sgd(jnp.array([True, False])), "sgd: learning_rate must be a number, got an array of shape (2,)"),
+    "a traced bool": (lambda: jax.jit(gx.sgd)(True), "sgd: learning_rate must be a number, got"),
+    "a key for a number": (lambda: gx.sgd(jax.random.key(0)), "sgd: learning_rate must be a number, got"),
+    "a number beyond all floats": (lambda: gx.sgd(10**400), "sgd: learning_rate must be finite and at least 0, got 1000"),
+    "a fraction for a key": (lambda: gx.add_noise(0.1, 0.5, np.float64(1.5)), "add_noise: key must be a random key or an integer seed"),
+    "a fraction for an axis": (
+        lambda: gx.centralize(0.5),
+        "centralize: output_axis is part of the optimizer's structure and must be of type int",
+    ),
+    "a truth for an axis": (
+        lambda: gx.centralize(True),
+        "centralize: output_axis is part of the optimizer's structure and must be of type int",
+    ),
+    "an array for a choice": (
+        lambda: with_optional(mode=np.ones(2)),
+        "with_optional: mode is part of the optimizer's structure and must be hashable",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_another_type_is_refused(name):
+    call, message = OTHERS[name]
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        call()
+
+
+def test_a_numpy_integer_is_an_integer_of_the_structure():
+    assert gx.centralize(np.int64(0)) == gx.centralize(0)
