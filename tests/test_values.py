@@ -1,14 +1,16 @@
 """Arguments of every kind are accepted, refused, written, changed and saved as what their annotations say."""
 
+import collections
 import copy
 import json
 import pickle
 import re
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Literal, NamedTuple, Optional
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import gradtx as gx
@@ -311,3 +313,155 @@ def test_another_type_is_refused(name):
 
 def test_a_numpy_integer_is_an_integer_of_the_structure():
     assert gx.centralize(np.int64(0)) == gx.centralize(0)
+
+
+@gx.transformation
+def structured(layout: object):
+    """Any structure, which is kept."""
+    return gx.identity()
+
+
+class Point(NamedTuple):
+    x: float
+    y: float
+
+
+DATA = [
+    gx.scale_by_tree({1: 2.0, 10: jnp.ones(3), 2: {(0, "a"): 0.5, (1, "b"): 3.0}}),
+    gx.scale_by_tree({"w": {True: 3.0, False: 4.0}, "b": {None: 1.0}, "x": {0.5: 1.0}, "factory": 1.0, "arguments": 2.0}),
+    gx.scale_by_tree([{"pairs": 1.0}, (2.0, {"tuple": 3.0})]),
+    gx.scale_by_tree({"w": jnp.ones((0, 3)), "b": np.float64(0.1) * np.ones(2)}),
+    gx.scale_by_tree({"w": jnp.ones(2, jnp.bfloat16)}),
+    structured((1, ("a", None, (2.5, True)), float("-inf"))),
+]
+
+
+@pytest.mark.parametrize("tx", DATA, ids=str)
+def test_data_of_every_form_comes_back_through_json(tx):
+    again = gx.from_spec(json.loads(json.dumps(gx.to_spec(tx))))
+    assert again == tx
+    assert jax.tree.structure(again) == jax.tree.structure(tx)
+    assert [(jnp.shape(leaf), str(leaf.dtype)) for leaf in jax.tree.leaves(again) if hasattr(leaf, "dtype")] == [
+        (jnp.shape(leaf), str(leaf.dtype)) for leaf in jax.tree.leaves(tx) if hasattr(leaf, "dtype")
+    ]
+
+
+def spec_of(factory="ema", **arguments):
+    return {"factory": factory, "arguments": arguments}
+
+
+def in_chain(*parts):
+    return spec_of("chain", transformations={"tuple": list(parts)})
+
+
+PART = "spec['arguments']['transformations']['tuple'][1]"
+ONE_OF = "must be a spec with 'factory' and 'arguments', or one of {'float': "
+MALFORMED = {
+    "a list": ([1], "spec: A spec is a dict with 'factory' and 'arguments', got [1] (list)."),
+    "nothing": (None, "spec: A spec is a dict with 'factory' and 'arguments', got None"),
+    "no arguments": ({"factory": "ema"}, "spec: A spec is a dict with 'factory' and 'arguments', got the keys ['factory']."),
+    "no factory": ({"arguments": {}}, "spec: A spec is a dict with 'factory' and 'arguments', got the keys ['arguments']."),
+    "one key more": ({**spec_of(), "version": 1}, "got the keys ['factory', 'arguments', 'version']."),
+    "factory no string": ({"factory": ["ema"], "arguments": {}}, "spec: No factory is called ['ema']"),
+    "arguments a list": (
+        {"factory": "ema", "arguments": [0.9]},
+        "spec['arguments'] must be a dict by the names of ema's arguments, got [0.9]",
+    ),
+    "arguments by number": ({"factory": "ema", "arguments": {0: 0.9}}, "spec['arguments'] must be a dict by the names"),
+    "a missing argument": (spec_of(), "spec: ema: missing a required argument: 'decay'. Write ema(decay)."),
+    "a missing argument inside": (in_chain(spec_of(decay=0.9), spec_of()), f"{PART}: ema: missing a required argument: 'decay'"),
+    "a missing argument before parts": (
+        spec_of(f"{__name__}:in_turn", parts={"tuple": []}),
+        "spec: in_turn: missing a required argument: 'rate'",
+    ),
+    "parts no tuple": (spec_of("chain", transformations=3), "spec: chain: transformations must be a tuple, got 3 (int)."),
+    "parts a text": (spec_of("chain", transformations="ab"), "spec: chain: transformations must be a tuple, got 'ab' (str)."),
+    "a value out of range": (in_chain(spec_of(decay=0.9), spec_of(decay=1.5)), f"{PART}: ema: decay must be in [0, 1), got 1.5"),
+    "an unknown factory inside": (
+        in_chain(spec_of(decay=0.9), spec_of("emma")),
+        f"{PART}: No factory is called 'emma' (did you mean 'ema'?)",
+    ),
+    "half a spec inside": (
+        in_chain(spec_of(decay=0.9), {"factory": "ema"}),
+        f"{PART}: A spec is a dict with 'factory' and 'arguments', got the keys",
+    ),
+    "an unknown tag": (spec_of(decay={"flaot": "nan"}), f"spec['arguments']['decay'] {ONE_OF}"),
+    "a tag almost right": (spec_of("chain", transformations={"tupel": []}), "got {'tupel': []} (dict) (did you mean 'tuple'?)."),
+    "nesting that is no spec": (spec_of(decay={"a": {"b": 1}}), f"spec['arguments']['decay'] {ONE_OF}"),
+    "nesting by number": (spec_of(decay={1: 2}), f"spec['arguments']['decay'] {ONE_OF}"),
+    "a float that is none": (spec_of(decay={"float": "much"}), f"spec['arguments']['decay'] {ONE_OF}"),
+    "a tuple of no list": (spec_of("chain", transformations={"tuple": 3}), f"spec['arguments']['transformations'] {ONE_OF}"),
+    "a dict of a list": (spec_of("scale_by_tree", factors={"dict": [1]}), f"spec['arguments']['factors'] {ONE_OF}"),
+    "pairs of one": (
+        spec_of("scale_by_tree", factors={"pairs": [[1]]}),
+        "spec['arguments']['factors']['pairs'][0] must be a list of a key and a value",
+    ),
+    "pairs with a list for a key": (
+        spec_of("scale_by_tree", factors={"pairs": [[[1], 2]]}),
+        "spec['arguments']['factors']['pairs'][0][0]: unhashable",
+    ),
+    "a ragged array": (spec_of(decay={"array": [[1.0], [1.0, 2.0]], "dtype": "float32"}), "spec['arguments']['decay'] is no array: "),
+    "an unknown dtype": (spec_of(decay={"array": 1.0, "dtype": "float33"}), "spec['arguments']['decay'] is no array: "),
+    "an array of another shape": (
+        spec_of(decay={"array": [], "dtype": "float32", "shape": [3]}),
+        "spec['arguments']['decay'] is no array: ",
+    ),
+    "a key of no method": (
+        spec_of("add_noise", eta=1.0, gamma=0.5, key={"key": [0, 1], "impl": "dice"}),
+        "spec['arguments']['key'] is no key: ",
+    ),
+    "a key too long": (
+        spec_of("add_noise", eta=1.0, gamma=0.5, key={"key": [0, 1, 2], "impl": "threefry2x32"}),
+        "spec['arguments']['key'] is no key: ",
+    ),
+    "an object": (
+        spec_of(decay={0.9}),
+        "spec['arguments']['decay'] must be JSON data (None, a bool, a number, a string, a list or a dict), got {0.9} (set).",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_spec_says_where_and_what_was_expected(name):
+    spec, message = MALFORMED[name]
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        gx.from_spec(spec)
+
+
+NO_DATA = {
+    "a number": (lambda: gx.to_spec(5), "to_spec(tx): tx must be a transformation or a schedule of gradtx, got 5 (int)."),
+    "a factory": (lambda: gx.to_spec(gx.ema), "It is a factory: call it, ema(decay)."),
+    "another library's": (
+        lambda: gx.to_spec(optax.adam(1e-3)),
+        "Another library's optimizer is made of functions, which cannot be written as data.",
+    ),
+    "a NamedTuple": (
+        lambda: gx.to_spec(gx.scale_by_tree({"w": Point(1.0, 2.0)})),
+        "scale_by_tree: factors['w'] is Point(x=1.0, y=2.0) (Point), which cannot be written as data. Its names would be lost",
+    ),
+    "a NamedTuple of structure": (
+        lambda: gx.to_spec(structured((1, Point(1.0, 2.0)))),
+        "structured: layout[1] is Point(x=1.0, y=2.0) (Point), which",
+    ),
+    "an ordered dict": (lambda: gx.to_spec(gx.scale_by_tree(collections.OrderedDict(w=1.0))), "scale_by_tree: factors is OrderedDict"),
+    "no state": (
+        lambda: gx.hyperparameters(gx.adam(0.1), PARAMS),
+        "hyperparameters(tx, state): state must be what tx.init(params) returns, a dict with 'step', got a dict with the keys ['w', 'b'].",
+    ),
+    "an array for a state": (lambda: gx.hyperparameters(gx.adam(0.1), jnp.ones(3)), "a dict with 'step', got an array of shape (3,)"),
+    "a step that is none": (
+        lambda: gx.hyperparameters(gx.adam(0.1), {"step": "3"}),
+        "a dict with 'step', got a dict with the keys ['step'].",
+    ),
+    "no optimizer": (
+        lambda: gx.hyperparameters(5, {"step": 0}),
+        "hyperparameters(tx, state): tx must be a transformation of gradtx, got 5 (int).",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NO_DATA)
+def test_what_is_no_optimizer_or_no_data_is_refused(name):
+    call, message = NO_DATA[name]
+    with pytest.raises(TypeError, match=re.escape(message)):
+        call()

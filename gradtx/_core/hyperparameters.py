@@ -1,11 +1,11 @@
 """Reading the hyperparameters in force."""
 
-from typing import Any
+from typing import Any, cast
 
 import jax.numpy as jnp
 
 from gradtx._core.call import Call, one_by_one
-from gradtx._core.kinds import evaluated
+from gradtx._core.kinds import evaluated, shown
 from gradtx._core.run import labels
 from gradtx._core.transformation import GradientTransformation
 from gradtx._core.types import PyTree
@@ -17,7 +17,13 @@ def hyperparameters(tx: GradientTransformation, state: PyTree) -> dict[str, Any]
     `state` is the optimizer's state, whose `step` decides; it may be traced. Strings, functions and other structure
     are left out.
     """
-    return _of_parts((tx,), jnp.asarray(state["step"]), state)
+    if not isinstance(cast(Any, tx), GradientTransformation):
+        raise TypeError(f"hyperparameters(tx, state): tx must be a transformation of gradtx, got {shown(tx)}.")
+    step = cast(Any, state).get("step") if isinstance(state, dict) else None
+    if not isinstance(step, int) and not jnp.issubdtype(getattr(step, "dtype", float), jnp.integer):
+        given = f"a dict with the keys {list(cast(Any, state))}" if isinstance(state, dict) else shown(state)
+        raise TypeError(f"hyperparameters(tx, state): state must be what tx.init(params) returns, a dict with 'step', got {given}.")
+    return _of_parts((tx,), jnp.asarray(step), cast(Any, state))
 
 
 def _of_parts(parts: tuple[GradientTransformation, ...], step: Any, entries: Any) -> dict[str, Any]:
