@@ -19,6 +19,7 @@ CORE_ORDER = [
     "annotations",
     "asking",
     "written",
+    "joint",
     "call",
     "schedule",
     "types",

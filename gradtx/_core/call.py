@@ -8,12 +8,11 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, Self
 
 import jax
-import jax.core
-import numpy as np
 
 from gradtx._core.annotations import TupleKind, kind_of
 from gradtx._core.asking import asked_keywords, asks_for_anything
-from gradtx._core.kinds import Kind, is_key, shown
+from gradtx._core.joint import Check, run_check
+from gradtx._core.kinds import Kind, leaf_identity, shown
 from gradtx._core.written import readable, source
 
 FORMS: dict[str, "Form"] = {}
@@ -27,7 +26,7 @@ class Form:
 
     `averages` says that its updates are a running average (or tells so from its state); `composes` that it is `chain`
     itself; `renames` that it only gives another transformation a name, its argument `name`; `any_extras` tells from
-    the arguments whether its update takes extras under any name.
+    the arguments whether its update takes extras under any name; `check` looks at several arguments at once.
     """
 
     def __init__(
@@ -39,9 +38,10 @@ class Form:
         composes: bool = False,
         renames: bool = False,
         any_extras: Callable[[Mapping[str, Any]], bool] | None = None,
+        check: Check | None = None,
     ) -> None:
         self.body, self.make = body, make
-        self.averages, self.composes, self.renames, self.any_extras = averages, composes, renames, any_extras
+        self.averages, self.composes, self.renames, self.any_extras, self.check = averages, composes, renames, any_extras, check
         self.name = body.__name__.lstrip("_")
         self.signature = inspect.signature(body)
         self.variadic = next((p.name for p in self.signature.parameters.values() if p.kind is p.VAR_POSITIONAL), None)
@@ -51,6 +51,9 @@ class Form:
         taken = RESERVED & set(self.kinds)
         if taken:
             raise TypeError(f"{self.name}: an argument cannot be called {sorted(taken)[0]!r}; the value has that attribute already.")
+        alien = next((name for name in inspect.signature(check).parameters if name not in self.kinds), None) if check else None
+        if alien:
+            raise TypeError(f"{self.name}: its check looks at {alien!r}{nearest(alien, self.kinds)}, which is no argument.")
         FORMS[self.spec_name] = self
 
     def __repr__(self) -> str:
@@ -94,7 +97,10 @@ class Form:
         except TypeError as error:
             raise TypeError(f"{self.name}: {error}. Write {self.usage}.") from None
         bound.apply_defaults()
-        return {name: self._accept(name, value) for name, value in bound.arguments.items()}
+        accepted = {name: self._accept(name, value) for name, value in bound.arguments.items()}
+        if self.check:
+            run_check(self.check, accepted, self.name)
+        return accepted
 
     def _accept(self, name: str, value: Any) -> Any:
         kind = self.kinds[name]
@@ -226,17 +232,7 @@ def one_by_one(value: Any) -> Iterator[Any]:
 
 def _identity(call: Call) -> Hashable:
     leaves, structure = jax.tree.flatten(call)
-    return structure, tuple(_leaf_identity(leaf) for leaf in leaves)
-
-
-def _leaf_identity(leaf: Any) -> Hashable:
-    """Numbers and concrete arrays compare by dtype, shape and bits; anything else (a tracer) by identity."""
-    if isinstance(leaf, jax.core.Tracer) or not isinstance(leaf, bool | int | float | np.generic | np.ndarray | jax.Array):
-        return id(leaf)
-    if isinstance(leaf, jax.Array) and is_key(leaf):
-        leaf = jax.random.key_data(leaf)
-    concrete = np.asarray(leaf)
-    return concrete.dtype.name, concrete.shape, concrete.tobytes()
+    return structure, tuple(leaf_identity(leaf) for leaf in leaves)
 
 
 def register(cls: type[Call]) -> None:

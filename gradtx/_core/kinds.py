@@ -65,6 +65,16 @@ def is_key(value: Any) -> bool:
     return hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
+def leaf_identity(leaf: Any) -> Hashable:
+    """Numbers and concrete arrays compare by dtype, shape and bits; anything else (a tracer) by identity."""
+    if isinstance(leaf, jax.core.Tracer) or not isinstance(leaf, bool | int | float | np.generic | np.ndarray | jax.Array):
+        return id(leaf)
+    if isinstance(leaf, jax.Array) and is_key(leaf):
+        leaf = jax.random.key_data(leaf)
+    concrete = np.asarray(leaf)
+    return concrete.dtype.name, concrete.shape, concrete.tobytes()
+
+
 def shown(value: Any) -> str:
     """How an error shows what was given: short, with shape and dtype for arrays."""
     if hasattr(value, "shape") and hasattr(value, "dtype") and value.shape != ():
