@@ -17,7 +17,10 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 CORE_ORDER = [
     "hints",
     "kinds",
+    "annotations",
     "asking",
+    "written",
+    "joint",
     "call",
     "schedule",
     "types",
