@@ -1,5 +1,8 @@
 """The laws of the kit on every factory."""
 
+import collections
+import pathlib
+
 import pytest
 
 import gradtx as gx
@@ -13,6 +16,26 @@ def test_law(case, law, record_property):
     (verdict,) = report = testing.check(case, laws=[law])
     record_property("outcome", verdict.outcome)
     assert report, str(report)
+
+
+PAGE = pathlib.Path(__file__).parents[1] / "docs/laws.md"
+
+
+def documented() -> str:
+    """What the page says of the laws, from the laws and the table of cases."""
+    reasons = collections.Counter(reason for case in CASES for reason in case.exempt.values())
+    exempt = reasons.total()
+    cells = f"{len(CASES)} cases and {len(testing.LAWS)} laws make {len(CASES) * len(testing.LAWS)} cells, of which {exempt} are exempt"
+    whys = "\n".join(f"| {reason} | {count} |" for reason, count in reasons.most_common())
+    laws = "\n".join(f"| `{law.name}` | {law.benefit} |" for law in testing.LAWS.values())
+    return (
+        f"Every public factory of gradtx keeps them: {cells}, for these reasons and no others:\n\n"
+        f"| reason | cells |\n|---|---|\n{whys}\n\n| law | what it buys you |\n|---|---|\n{laws}\n"
+    )
+
+
+def test_the_page_lists_the_laws_and_the_exemptions():
+    assert documented() in PAGE.read_text()
 
 
 EXEMPTIONS = [(case, name) for case in CASES for name in case.exempt]
