@@ -61,12 +61,13 @@ from gradtx._optimizers.sgd import sgd
 from gradtx._optimizers.signum import signum
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
-from gradtx._schedules.cosine import cosine_decay_schedule, sgdr_schedule, warmup_cosine_decay_schedule
+from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
 from gradtx._schedules.decay import exponential_decay, inverse_sqrt_schedule, inverse_time_decay, staircase_decay
 from gradtx._schedules.joining import join_schedules, piecewise_constant_schedule, shifted_schedule
 from gradtx._schedules.nadam_momentum_schedule import nadam_momentum_schedule
 from gradtx._schedules.onecycle import cosine_onecycle_schedule, linear_onecycle_schedule
 from gradtx._schedules.polynomial import constant_schedule, linear_schedule, polynomial_schedule
+from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.add_noise import add_noise

@@ -70,7 +70,12 @@ class Subject:
         return self.tx.replace(**{argument: (value,) if argument == self.tx.form.variadic else value})
 
     def arguments(self, kind: type) -> Iterator[str]:
-        return (name for name, own in self.tx.form.kinds.items() if isinstance(own, kind))
+        return (name for name in self.tx.form.kinds if isinstance(self.kind(name), kind))
+
+    def kind(self, argument: str) -> Any:
+        """What an argument may be if it is not None."""
+        own = self.tx.form.kinds[argument]
+        return getattr(own, "kind", own)
 
 
 def first_step(tx: GradientTransformation) -> Any:
@@ -225,7 +230,7 @@ NOT_NUMBERS: dict[str, tuple[Any, str]] = {
     "the class of schedules": (gx.Schedule, NO_NUMBER + r".*A schedule is a value made by a factory such as linear_schedule"),
     "a function": (lambda step: 0.5, NO_NUMBER + r".*A schedule is a value made by a factory such as linear_schedule"),
     "a transformation": (gx.clip(1.0), NO_NUMBER + r"clip\(max_delta=1.0\) .*A transformation stands in its place"),
-    "complex": (0.5j, NO_NUMBER + r"0.5j \(complex\)\. Take the real part"),
+    "complex": (0.5j, r"must be real, got 0.5j \(complex\): its imaginary part would be lost. Write its real part"),
     "an array of bools": (jnp.array([True]), r"must be a real number, got an array of shape \(1,\) and dtype bool. Write .*astype"),
     "an array with one outside": (jnp.array([jnp.nan, 0.5]), r"must be .*, got an array of shape \(2,\) and dtype float32"),
 }

@@ -1,6 +1,7 @@
 """Every schedule: its documented values, and that each of its numbers may be traced."""
 
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -210,8 +211,12 @@ def test_the_step_count_saturates():
             r"linear_schedule is a factory: call it with its arguments, linear_schedule\(...\)",
         ),
         (lambda: gx.linear_schedule(0.1, 0.0, step=10), TypeError, r"linear_schedule has no argument 'step'"),
-        (lambda: gx.join_schedules((0.1, 0.2), (1, 2))(0), ValueError, "join_schedules: 2 schedules need 1 boundaries between them, got 2"),
-        (lambda: gx.piecewise_constant_schedule((0.1, 0.2), ())(0), ValueError, "2 schedules need 1 boundaries between them, got 0"),
+        (lambda: gx.join_schedules((0.1, 0.2), (1, 2)), ValueError, "join_schedules: 2 schedules need 1 boundaries between them, got 2"),
+        (
+            lambda: gx.piecewise_constant_schedule((0.1, 0.2), ()),
+            ValueError,
+            "piecewise_constant_schedule: 2 values need 1 boundaries between",
+        ),
     ],
 )
 def test_errors(make, error, text):
@@ -225,3 +230,163 @@ def test_a_batch_of_schedules_needs_vmap():
         batch(0)
     values = jax.vmap(lambda initial: batch.replace(init_value=initial)(5))(batch.init_value)
     np.testing.assert_allclose(values, [0.05, 0.1])
+
+
+def restarts_in_float64(period, factor, last):
+    """Begins and lengths of the cycles up to the step `last`, one after the other; begins within 1e-9 of a step are at it."""
+    begins, lengths = [0.0], [period]
+    while begins[-1] <= last:
+        begins.append(begins[-1] + lengths[-1])
+        lengths.append(lengths[-1] * factor)
+    begins, steps = np.array(begins), np.round(begins)
+    return np.where(np.abs(begins - steps) <= 1e-9 * steps, steps, begins), np.array(lengths)
+
+
+@pytest.mark.parametrize("period", [1.0, 3.0, 7.5, 10.0, 100.0, 1000.0, 12345.0, 1e5])
+@pytest.mark.parametrize("factor", [1 + 1e-4, 1.001, 1.01, 1.1, 1.25, 1.3, 1.5, 2.0, 2.5, 3.0, 4.0])
+def test_restarts_are_at_the_steps_where_float64_puts_them(period, factor):
+    """float32 knows the k-th begin to k half ulps of the factor and 3 of the formula: where that decides the step, the step is right."""
+    begins, lengths = restarts_in_float64(period, factor, min(2**20, 500 * period))
+    k = np.arange(1, len(begins) - 1)
+    exponent = np.minimum(k * np.log(factor), 1)
+    rounding = (3 + (k - 1) * (1 + exponent) / 2) * begins[k] * 2.0**-24
+    apart = np.abs(begins[k] - np.round(begins[k]))
+    decided = np.where(apart == 0, rounding < 0.4, apart > 2 * rounding) & (lengths[k - 1] > 2)
+    restarts = np.ceil(begins[k[decided]]).astype(int)
+    schedule = gx.sgdr_schedule(1.0, period, factor)
+    for shift, cycle in ((0, k[decided]), (-1, k[decided] - 1)):
+        steps = restarts + shift
+        expected = 0.5 * (1 + np.cos(np.pi * (steps - begins[cycle]) / lengths[cycle]))
+        np.testing.assert_allclose(evaluated(schedule, steps), expected, atol=0.02)
+    assert np.sum(decided) >= (1 if period > 2 else 0)
+
+
+def test_restarts_of_a_factor_near_one():
+    """1000, 2001, 3003.001: the second is a whole step though 1.001 in float32 is above 1.001."""
+    values = evaluated(gx.sgdr_schedule(1.0, 1000, 1.001), np.array([999, 1000, 2000, 2001, 3003, 3004]))
+    np.testing.assert_allclose(values, [0, 1, 0, 1, 0, 1], atol=1e-4)
+
+
+JUMPS = {
+    "linear": (gx.linear_schedule, (0.3, 0.1, 0.0, 7.0), {6: 0.3, 7: 0.1, 50: 0.1}),
+    "polynomial": (gx.polynomial_schedule, (0.3, 0.1, 2.0, 0.0, 7.0), {6: 0.3, 7: 0.1, 50: 0.1}),
+    "cosine": (gx.cosine_decay_schedule, (0.3, 0.0, 0.1), {0: 0.03, 9: 0.03}),
+    "cosine after warmup": (gx.warmup_cosine_decay_schedule, (0.0, 1.0, 100.0, 100.0), {50: 0.5, 99: 0.99, 100: 0.0, 200: 0.0}),
+    "no warmup": (gx.warmup_cosine_decay_schedule, (0.0, 1.0, 0.0, 100.0), {0: 1.0, 50: 0.5, 100: 0.0}),
+    "stable": (gx.warmup_stable_decay_schedule, (0.3, 0.0, 100.0, 0.0, 0.05), {0: 0.3, 99: 0.3, 100: 0.05}),
+    "cosine one-cycle up": (gx.cosine_onecycle_schedule, (100.0, 0.3, 0.0), {0: 0.3, 50: 0.15, 100: 0.0}),
+    "cosine one-cycle down": (gx.cosine_onecycle_schedule, (100.0, 0.3, 1.0), {0: 0.012, 50: 0.156, 100: 0.0}),
+    "linear one-cycle up": (gx.linear_onecycle_schedule, (100.0, 0.3, 0.0, 0.8), {0: 0.3, 40: 0.156, 80: 0.012, 100: 0.0}),
+    "linear one-cycle top": (gx.linear_onecycle_schedule, (100.0, 0.3, 0.5, 0.5), {25: 0.156, 50: 0.012, 75: 0.006, 100: 0.0}),
+    "linear one-cycle fade": (gx.linear_onecycle_schedule, (100.0, 0.3, 0.5, 1.0), {50: 0.3, 75: 0.156, 99: 0.01776, 100: 0.0}),
+    "inverse root": (gx.inverse_sqrt_schedule, (0.3, 0.0), {0: 0.0, 5: 0.0}),
+}
+
+
+@pytest.mark.parametrize("name", JUMPS)
+def test_a_stretch_of_no_length_is_a_jump(name):
+    """Lengths of zero are refused where they are known, so the numbers are traced here."""
+    factory, numbers, values = JUMPS[name]
+    steps = np.array(list(values))
+    there = jax.jit(lambda numbers: jax.vmap(factory(*numbers))(steps))(numbers)
+    np.testing.assert_allclose(there, list(values.values()), rtol=0, atol=2e-6)
+    gradient = jax.jit(jax.grad(lambda numbers: jnp.sum(jax.vmap(factory(*numbers))(STEPS))))(numbers)
+    assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(gradient))
+
+
+def test_a_jump_is_one_with_concrete_lengths_as_well():
+    schedule = gx.warmup_cosine_decay_schedule(0.0, 1.0, 100, 100)
+    np.testing.assert_allclose(schedule(np.array([50, 99, 100, 101])), [0.5, 0.99, 0.0, 0.0], atol=1e-6)
+    assert float(gx.linear_onecycle_schedule(100, 0.3, 0.5, 1.0)(100)) == pytest.approx(0.012e-4, rel=1e-2)
+
+
+MISFITS = {
+    "stable decay": (
+        lambda x: gx.warmup_stable_decay_schedule(0.3, 60.0, x, 50.0),
+        100.0,
+        110.0,
+        "warmup_stable_decay_schedule: warmup_steps=60.0 and decay_steps=50.0 do not fit into total_steps=100.0",
+    ),
+    "cosine": (
+        lambda x: gx.warmup_cosine_decay_schedule(0.0, 0.3, x, 20.0),
+        30.0,
+        20.0,
+        "warmup_cosine_decay_schedule: decay_steps=20.0 must be at least warmup_steps=30.0: it counts from the beginning",
+    ),
+    "one-cycle": (
+        lambda x: gx.linear_onecycle_schedule(100, 0.3, x, 0.4),
+        0.5,
+        0.4,
+        "linear_onecycle_schedule: pct_final=0.4 must be at least pct_start=0.5: both count from the beginning",
+    ),
+    "joined": (
+        lambda x: gx.join_schedules((0.1, LINEAR, 0.3), (20, x)),
+        10.0,
+        20.0,
+        "join_schedules: boundaries must not fall, and boundaries[1]=10.0 comes after boundaries[0]=20.0",
+    ),
+    "piecewise": (
+        lambda x: gx.piecewise_constant_schedule((0.1, 0.2, 0.3), (20, x)),
+        10.0,
+        20.0,
+        "piecewise_constant_schedule: boundaries must not fall, and boundaries[1]=10.0 comes after boundaries[0]=20.0",
+    ),
+    "restarts": (lambda x: gx.sgdr_schedule(0.3, 10, x), 0.5, 1.0, "sgdr_schedule: period_factor=0.5 must be at least 1"),
+}
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_arguments_that_do_not_fit_each_other_are_refused_where_they_are_known(name):
+    make, wrong, right, message = MISFITS[name]
+    for number in (wrong, jnp.float32(wrong), np.array(wrong)):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            make(number)
+    with pytest.raises(ValueError, match=re.escape(message.split("=")[0])):
+        make(jnp.array([right, wrong]))
+    for number in (right, jnp.array([right, right]), gx.constant_schedule(wrong)):
+        assert make(number).form
+    assert np.isfinite(jax.jit(lambda x: make(x)(25))(wrong))
+    assert np.isfinite(make(gx.constant_schedule(wrong))(25))
+
+
+def test_lengths_that_fill_the_total_but_for_rounding_fit():
+    assert gx.warmup_stable_decay_schedule(0.3, 0.1 * 3, 0.3 * 3, 0.2 * 3).form
+    assert gx.warmup_stable_decay_schedule(0.3, jnp.float32(0.1) * 3, jnp.float32(0.9), jnp.float32(0.2) * 3).form
+
+
+def test_counts_are_checked_where_numbers_are_traced():
+    with pytest.raises(ValueError, match="join_schedules: 2 schedules need 1 boundaries between them, got 2"):
+        jax.jit(lambda x: gx.join_schedules((0.1, x), (x, 3))(0))(1.0)
+
+
+def test_batches_for_a_grid_meet_in_no_check():
+    schedule = gx.warmup_cosine_decay_schedule(0.0, 1.0, jnp.array([1.0, 30.0]), jnp.array([20.0, 40.0, 60.0]))
+    assert schedule.decay_steps.shape == (3,)
+
+
+def test_a_check_of_your_own():
+    def ordered(low, high):
+        if np.any(low > high):
+            raise ValueError(f"low={low} is above high={high}.")
+
+    @gx.schedule(check=ordered)
+    def saw_schedule(period: gx.Positive, low: gx.Number = 0.0, *, high: gx.Number = 1.0):
+        return lambda time: low + (high - low) * (time / period % 1)
+
+    np.testing.assert_allclose(saw_schedule(10, high=2.0)(5), 1.0)
+    with pytest.raises(ValueError, match=r"saw_schedule: low=3.0 is above high=1.0"):
+        saw_schedule(10, 3.0)
+    with pytest.raises(ValueError, match=r"saw_schedule: low=3.0 is above high=2.0"):
+        saw_schedule(10, 1.0, high=2.0).replace(low=3.0)
+    with pytest.raises(TypeError, match=r"misspelt_schedule: its check looks at 'lwo' \(did you mean 'low'\?\), which is no argument"):
+
+        @gx.schedule(check=lambda lwo: None)
+        def misspelt_schedule(low: gx.Number):
+            return lambda time: low
+
+
+@pytest.mark.parametrize("factor", [1.0, 1 + 1e-4, 1.5, 4.0, 1e3, 1e6])
+def test_derivatives_by_the_factor_of_the_restarts_are_finite(factor):
+    steps = np.array([0, 9, 10, 11, 1000, 10**6, END])
+    gradient = jax.grad(lambda schedule: jnp.sum(schedule(steps)))(gx.sgdr_schedule(0.3, 10.0, factor))
+    assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(gradient))

@@ -9,15 +9,19 @@ import jax
 import pytest
 
 import gradtx as gx
+from gradtx import testing
 
 PACKAGE = pathlib.Path(gx.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-LAYERS = [{"_core"}, {"_schedules", "_moments"}, {"_transforms"}, {"_wrappers"}, {"_optimizers"}, {"_gradients"}]
+LAYERS = [{"_core"}, {"_schedules", "_moments"}, {"_transforms"}, {"_wrappers"}, {"_optimizers"}, {"_gradients"}, {"testing"}]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 CORE_ORDER = [
     "hints",
     "kinds",
+    "annotations",
     "asking",
+    "written",
+    "joint",
     "call",
     "schedule",
     "types",
@@ -47,7 +51,11 @@ def imports(path):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("gradtx"):
             yield from ([f"{node.module}.{name.name}" for name in node.names] if node.module == "gradtx._core" else [node.module])
         if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names if name.name.startswith("gradtx"))
+            yield from (f"{name.name}.__init__" for name in node.names if name.name.startswith("gradtx"))
+
+
+RANK["__init__"] = RANK["testing"]
+"""`import gradtx` is for tools, which use it as a user would."""
 
 
 def part(module):
@@ -72,11 +80,26 @@ def test_every_module_of_the_core_has_its_place():
 def test_one_path_for_each_name():
     assert list(gx.__all__) == sorted(gx.__all__, key=lambda name: (not name[0].isupper(), name))
     public = {name for name in vars(gx) if not name.startswith("_")}
-    assert public == set(gx.__all__)
+    assert public - {"testing"} == set(gx.__all__)
     values = [id(getattr(gx, name)) for name in gx.__all__]
     assert len(set(values)) == len(values)
     for path in FILES:
-        assert path.relative_to(PACKAGE).parts[0].startswith("_"), f"{path} would be a second public path"
+        *_, name = path.relative_to(PACKAGE).with_suffix("").parts
+        private = any(part.startswith("_") for part in path.relative_to(PACKAGE).with_suffix("").parts)
+        assert private or name == "__init__", f"{path} would be a second public path"
+
+
+@pytest.mark.parametrize("module", [testing])
+def test_one_path_for_each_name_of_a_tool(module):
+    assert list(module.__all__) == sorted(module.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+    public = {name for name, value in vars(module).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    assert public == set(module.__all__)
+    assert not any(getattr(gx, name, None) is getattr(module, name) for name in module.__all__)
+    assert all(inspect.getdoc(value) for name in module.__all__ if inspect.isroutine(value := getattr(module, name)) or inspect.isclass(value))
+
+
+OPTIONAL = {"_pytest": ("pytest",)}
+"""What is imported where it is used, by those who have it already."""
 
 
 def test_only_jax_is_needed():
@@ -85,7 +108,7 @@ def test_only_jax_is_needed():
             names = [n.name for n in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             for name in names:
-                assert name.split(".")[0] in {"jax", "numpy", "gradtx", *sys.stdlib_module_names}
+                assert name.split(".")[0] in {"jax", "numpy", "gradtx", *OPTIONAL.get(path.stem, ()), *sys.stdlib_module_names}
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.name != "__init__.py"], ids=lambda p: str(p.relative_to(PACKAGE)))

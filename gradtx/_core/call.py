@@ -2,22 +2,23 @@
 
 import difflib
 import inspect
+import types
 import typing
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, Self
 
 import jax
-import jax.core
-import jax.numpy as jnp
-import numpy as np
 
+from gradtx._core.annotations import TupleKind, kind_of
 from gradtx._core.asking import asked_keywords, asks_for_anything
-from gradtx._core.kinds import Kind, kind_of
+from gradtx._core.joint import Check, run_check
+from gradtx._core.kinds import Kind, leaf_identity, shown
+from gradtx._core.written import readable, source
 
 FORMS: dict[str, "Form"] = {}
 """Every decorated factory by the name that a spec gives it."""
 
-RESERVED = frozenset({"form", "arguments", "init", "update", "pair", "replace", "bind", "through", "at_step", "argument_kind"})
+RESERVED = {"form", "arguments", "init", "update", "carry", "pair", "replace", "bind", "at_step", "argument_kind", "children", "branches"}
 
 
 class Form:
@@ -25,7 +26,8 @@ class Form:
 
     `averages` says that its updates are a running average (or tells so from its state); `composes` that it is `chain`
     itself; `renames` that it only gives another transformation a name, its argument `name`; `uphill` that it adds what
-    points uphill; `any_extras` tells from the arguments whether its update takes extras under any name.
+    points uphill; `any_extras` tells from the arguments whether its update takes extras under any name; `check` looks
+    at several arguments at once.
     """
 
     def __init__(
@@ -38,23 +40,36 @@ class Form:
         renames: bool = False,
         uphill: bool = False,
         any_extras: Callable[[Mapping[str, Any]], bool] | None = None,
+        check: Check | None = None,
     ) -> None:
         self.body, self.make = body, make
-        self.averages, self.composes, self.renames, self.uphill, self.any_extras = averages, composes, renames, uphill, any_extras
+        self.averages, self.composes, self.renames, self.uphill = averages, composes, renames, uphill
+        self.any_extras, self.check = any_extras, check
         self.name = body.__name__.lstrip("_")
         self.signature = inspect.signature(body)
-        hints = typing.get_type_hints(body, include_extras=True)
-        self.kinds: dict[str, Kind] = {name: kind_of(hints.get(name), name in hints) for name in self.signature.parameters}
         self.variadic = next((p.name for p in self.signature.parameters.values() if p.kind is p.VAR_POSITIONAL), None)
+        self.kinds = self._read_kinds(typing.get_type_hints(body, include_extras=True))
         own = body.__module__.startswith("gradtx.")
         self.spec_name = self.name if own else f"{body.__module__}:{body.__qualname__}"
         taken = RESERVED & set(self.kinds)
         if taken:
             raise TypeError(f"{self.name}: an argument cannot be called {sorted(taken)[0]!r}; the value has that attribute already.")
+        alien = next((name for name in inspect.signature(check).parameters if name not in self.kinds), None) if check else None
+        if alien:
+            raise TypeError(f"{self.name}: its check looks at {alien!r}{nearest(alien, self.kinds)}, which is no argument.")
         FORMS[self.spec_name] = self
 
     def __repr__(self) -> str:
         return f"Form({self.spec_name})"
+
+    def _read_kinds(self, hints: Mapping[str, Any]) -> dict[str, Kind]:
+        kinds: dict[str, Kind] = {}
+        for name, parameter in self.signature.parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                raise TypeError(f"{self.name}: the arguments of a factory have names of their own; **{name} has none. List them.")
+            kind = kind_of(hints.get(name), name in hints, parameter.default)
+            kinds[name] = TupleKind((kind,)) if name == self.variadic and kind.dynamic else kind
+        return kinds
 
     @property
     def keywords(self) -> frozenset[str]:
@@ -85,19 +100,42 @@ class Form:
         except TypeError as error:
             raise TypeError(f"{self.name}: {error}. Write {self.usage}.") from None
         bound.apply_defaults()
-        accepted: dict[str, Any] = {}
-        for name, value in bound.arguments.items():
-            if name == self.variadic:
-                parts = enumerate(typing.cast(tuple[Any, ...], value), start=1)
-                accepted[name] = tuple(self.kinds[name].accept(part, f"{self.name}: part {k}") for k, part in parts)
-            else:
-                accepted[name] = self.kinds[name].accept(value, f"{self.name}: {name}")
+        accepted = {name: self._accept(name, value) for name, value in bound.arguments.items()}
+        if self.check:
+            run_check(self.check, accepted, self.name)
         return accepted
+
+    def _accept(self, name: str, value: Any) -> Any:
+        kind = self.kinds[name]
+        if self.composes and isinstance(kind, TupleKind):
+            return tuple(kind.kinds[0].accept(part, f"{self.name}: part {k}") for k, part in enumerate(value, start=1))
+        return kind.accept(value, f"{self.name}: {name}")
 
     def open(self, arguments: Mapping[str, Any], context: Any) -> Any:
         """Run the body with its arguments as they are at this step."""
         resolved = {name: self.kinds[name].resolve(value, f"{context.where}: {name}", context) for name, value in arguments.items()}
-        return self.body(**resolved)
+        bound = inspect.BoundArguments(self.signature, typing.cast(Any, resolved))
+        return self.body(*bound.args, **bound.kwargs)
+
+    def made(self, arguments: Mapping[str, Any]) -> Any:
+        """The value of the call with these arguments, each by its name; those left out have their defaults."""
+        given = dict(arguments)
+        positional = [given.pop(p.name, p.default) for p in self.leading]
+        missing = next((p.name for p, value in zip(self.leading, positional, strict=True) if value is p.empty), None)
+        if missing:
+            raise TypeError(f"{self.name}: missing a required argument: {missing!r}. Write {self.usage}.")
+        rest = given.pop(self.variadic, ()) if self.variadic else ()
+        if not isinstance(rest, tuple | list):
+            raise TypeError(f"{self.name}: {self.variadic} must be a tuple, got {shown(rest)}.")
+        return self.make(*positional, *rest, **given)
+
+    @property
+    def leading(self) -> list[inspect.Parameter]:
+        """The arguments that have to be written by their place: before `*parts`, or before `/`."""
+        parameters = list(self.signature.parameters.values())
+        names = list(self.signature.parameters)
+        before = names.index(self.variadic) if self.variadic else 0
+        return parameters[: max(before, sum(p.kind is p.POSITIONAL_ONLY for p in parameters))]
 
 
 def _form_of(make: Callable[..., Any]) -> Form:
@@ -118,7 +156,7 @@ class Call:
 
     def __init__(self, form: Form, arguments: Mapping[str, Any]) -> None:
         object.__setattr__(self, "form", form)
-        object.__setattr__(self, "arguments", arguments)
+        object.__setattr__(self, "arguments", types.MappingProxyType(dict(arguments)))
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{self.form.name}(...) is a value and cannot be changed; write tx = tx.replace({name}={value!r}).")
@@ -139,18 +177,21 @@ class Call:
 
     def __repr__(self) -> str:
         """The call that makes this value, digit for digit."""
-        return self._written(_source)
+        return self._written(source)
 
     def __str__(self) -> str:
         """The call for reading: numbers in six digits."""
-        return self._written(_readable)
+        return self._written(readable)
 
     def _written(self, write: Callable[[Any], str]) -> str:
-        if self.form.variadic:
-            shown = [write(part) for part in self.arguments[self.form.variadic]]
-        else:
-            shown = [text for name, value in self.arguments.items() for text in self._argument(name, value, write)]
-        return f"{self.form.name}({', '.join(shown)})"
+        form, texts = self.form, list[str]()
+        by_place = {parameter.name for parameter in form.leading}
+        for name, value in self.arguments.items():
+            if name == form.variadic:
+                texts.extend(write(part) for part in value)
+            else:
+                texts.extend([write(value)] if name in by_place else self._argument(name, value, write))
+        return f"{form.name}({', '.join(texts)})"
 
     def _argument(self, name: str, value: Any, write: Callable[[Any], str]) -> list[str]:
         """One argument as it is written in the call: inner calls without their name, structure only where it is not the default."""
@@ -163,10 +204,7 @@ class Call:
 
     def replace(self, **changes: Any) -> Self:
         """The same factory called with some arguments changed, checked as in a fresh call."""
-        merged = {**self.arguments, **changes}
-        if self.form.variadic:
-            return self.form.make(*merged.pop(self.form.variadic), **merged)
-        return self.form.make(**merged)
+        return self.form.made({**self.arguments, **changes})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Call) and type(self) is type(other) and _identity(self) == _identity(other)
@@ -177,46 +215,27 @@ class Call:
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return type(self), (self.form, dict(self.arguments))
 
-    def children(self) -> Iterator[tuple[str, Any]]:
+    def branches(self) -> Iterator[tuple[str, Any]]:
+        """The arguments with leaves, by name."""
         return ((name, value) for name, value in self.arguments.items() if self.form.kinds[name].dynamic)
 
-
-def _source(value: Any) -> str:
-    """How an argument is written in the call that makes it."""
-    if isinstance(value, jax.Array | np.ndarray) and not isinstance(value, jax.core.Tracer):
-        if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
-            return f"jax.random.wrap_key_data({_source(jax.random.key_data(value))}, impl={str(jax.random.key_impl(value))!r})"
-        return f"jax.numpy.array({np.asarray(value).tolist()}, dtype={str(value.dtype)!r})"
-    return repr(value)
+    def children(self) -> Iterator[tuple[str, Any]]:
+        """What stands in the arguments with leaves: those of a tuple one by one, None not at all."""
+        return ((name, child) for name, value in self.branches() for child in one_by_one(value))
 
 
-def _readable(value: Any) -> str:
-    """An argument in short: concrete scalars in six digits, other arrays by shape and dtype."""
-    if isinstance(value, Call):
-        return str(value)
-    if inspect.isfunction(value):
-        return value.__name__
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, jax.Array | np.ndarray):
-        scalar = value.shape == () and not isinstance(value, jax.core.Tracer) and jnp.issubdtype(value.dtype, np.number)
-        return f"{value:.6g}" if scalar else f"{value.dtype}{list(value.shape)}"
-    return repr(value)
+def one_by_one(value: Any) -> Iterator[Any]:
+    """The items of a tuple and of the tuples in it, without None; any other value alone."""
+    if isinstance(value, tuple):
+        for item in typing.cast(tuple[Any, ...], value):
+            yield from one_by_one(item)
+    elif value is not None:
+        yield value
 
 
 def _identity(call: Call) -> Hashable:
     leaves, structure = jax.tree.flatten(call)
-    return structure, tuple(_leaf_identity(leaf) for leaf in leaves)
-
-
-def _leaf_identity(leaf: Any) -> Hashable:
-    """Numbers and concrete arrays compare by dtype, shape and bits; anything else (a tracer) by identity."""
-    if isinstance(leaf, jax.core.Tracer) or not isinstance(leaf, bool | int | float | np.generic | np.ndarray | jax.Array):
-        return id(leaf)
-    if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        leaf = jax.random.key_data(leaf)
-    concrete = np.asarray(leaf)
-    return concrete.dtype.name, concrete.shape, concrete.tobytes()
+    return structure, tuple(leaf_identity(leaf) for leaf in leaves)
 
 
 def register(cls: type[Call]) -> None:
@@ -227,10 +246,10 @@ def register(cls: type[Call]) -> None:
         return call.form, static
 
     def flatten_with_keys(call: Call) -> tuple[list[tuple[Any, Any]], Hashable]:
-        return [(jax.tree_util.GetAttrKey(name), value) for name, value in call.children()], structure(call)
+        return [(jax.tree_util.GetAttrKey(name), value) for name, value in call.branches()], structure(call)
 
     def flatten(call: Call) -> tuple[list[Any], Hashable]:
-        return [value for _, value in call.children()], structure(call)
+        return [value for _, value in call.branches()], structure(call)
 
     def unflatten(aux: Any, children: Any) -> Call:
         form, static = aux

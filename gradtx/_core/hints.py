@@ -15,6 +15,8 @@ _INSTEAD_OF: tuple[tuple[Any, str], ...] = (
 
 
 def instead_of_number(value: Any) -> str:
+    if value is None:
+        return " Write the number, for example 0.1; None stands only where the factory's signature says so."
     if hasattr(value, "argument_kind") and not isinstance(value, type):
         return " A transformation stands in its place: are two arguments swapped?"
     if hasattr(value, "form"):

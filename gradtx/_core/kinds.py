@@ -1,12 +1,10 @@
-"""What an argument of a factory may be: read off its annotation, checked when it is given, resolved when the factory runs."""
+"""What an argument of a factory may be: checked when it is given, resolved when the factory runs."""
 
 import abc
 import dataclasses
 import math
-import types
-import typing
 from collections.abc import Callable, Hashable
-from typing import Any, Literal, final
+from typing import Any, final
 
 import jax
 import jax.core
@@ -65,6 +63,20 @@ def is_traced(value: Any) -> bool:
     return isinstance(value, jax.core.Tracer)
 
 
+def is_key(value: Any) -> bool:
+    return hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+
+
+def leaf_identity(leaf: Any) -> Hashable:
+    """Numbers and concrete arrays compare by dtype, shape and bits; anything else (a tracer) by identity."""
+    if isinstance(leaf, jax.core.Tracer) or not isinstance(leaf, bool | int | float | np.generic | np.ndarray | jax.Array):
+        return id(leaf)
+    if isinstance(leaf, jax.Array) and is_key(leaf):
+        leaf = jax.random.key_data(leaf)
+    concrete = np.asarray(leaf)
+    return concrete.dtype.name, concrete.shape, concrete.tobytes()
+
+
 def shown(value: Any) -> str:
     """How an error shows what was given: short, with shape and dtype for arrays."""
     if hasattr(value, "shape") and hasattr(value, "dtype") and value.shape != ():
@@ -77,11 +89,28 @@ def _as_number(value: Any, where: str) -> Any:
     """A float for Python and NumPy numbers, arrays as they are, an error for everything else."""
     if isinstance(value, bool | np.bool_ | str | bytes) or (callable(value) and not hasattr(value, "dtype")):
         raise TypeError(f"{where} must be a number, an array or a schedule, got {shown(value)}.{instead_of_number(value)}")
+    if isinstance(value, complex | np.complexfloating) or jnp.issubdtype(getattr(value, "dtype", np.float32), jnp.complexfloating):
+        raise TypeError(f"{where} must be real, got {shown(value)}: its imaginary part would be lost. Write its real part.")
     if isinstance(value, int | float | np.generic):
-        return float(value)
+        return _as_float(value)
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return value
     raise TypeError(f"{where} must be a number, an array or a schedule, got {shown(value)}.{instead_of_number(value)}")
+
+
+def _as_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def without_vmap(value: Any, where: str) -> ValueError:
+    """The error for an array where an update needs one value."""
+    return ValueError(
+        f"{where} is {shown(value)}, and inside an update it must be a scalar. A transformation whose numbers are arrays "
+        "is a batch of optimizers: run it under jax.vmap, which hands each member its own scalar."
+    )
 
 
 @final
@@ -91,47 +120,25 @@ class NumberKind(Kind):
 
     interval: Interval = Interval()
     hint: str = ""
-    optional: bool = False
     dynamic = True
 
     def accept(self, value: Any, where: str) -> Any:
-        if is_schedule(value) or (value is None and self.optional):
+        if is_schedule(value):
             return value
         number = _as_number(value, where)
-        dtype = getattr(number, "dtype", np.float32)
-        if not (jnp.issubdtype(dtype, np.floating) or jnp.issubdtype(dtype, np.integer)):
-            raise TypeError(f"{where} must be a real number, got {shown(value)}. Write array.astype(jnp.float32), of its real part.")
-        if not is_traced(number) and isinstance(number, float | np.ndarray | jax.Array):
-            concrete = np.asarray(number)
-            if not self.interval.contains(concrete.astype(np.float64)):
-                raise ValueError(f"{where} must be {self.interval}, got {shown(value)}.{' ' + self.hint if self.hint else ''}")
+        if not jnp.issubdtype(getattr(number, "dtype", np.float32), jnp.number):
+            raise TypeError(f"{where} must be a real number, got {shown(value)}. Write array.astype(jnp.float32).")
+        concrete = isinstance(number, float | np.ndarray | jax.Array) and not is_traced(number)
+        if concrete and not self.interval.contains(np.asarray(number).astype(np.float64)):
+            raise ValueError(f"{where} must be {self.interval}, got {shown(value)}.{' ' + self.hint if self.hint else ''}")
         return number
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:
         if is_schedule(value):
             return value if context.step is None else value.at_step(context.step)
-        if value is not None and np.shape(value) != ():
-            raise ValueError(
-                f"{where} is {shown(value)}, and inside an update it must be a scalar. A transformation whose numbers are arrays "
-                "is a batch of optimizers: run it under jax.vmap, which hands each member its own scalar."
-            )
+        if np.shape(value) != ():
+            raise without_vmap(value, where)
         return value
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class NumbersKind(Kind):
-    """Several numbers, in a tuple."""
-
-    dynamic = True
-
-    def accept(self, value: Any, where: str) -> Any:
-        if not isinstance(value, tuple | list):
-            raise TypeError(f"{where} must be a tuple of numbers, got {shown(value)}.")
-        return tuple(NumberKind().accept(number, f"{where}[{k}]") for k, number in enumerate(value))
-
-    def resolve(self, value: Any, where: str, context: Any) -> Any:
-        return tuple(NumberKind().resolve(number, f"{where}[{k}]", context) for k, number in enumerate(value))
 
 
 @final
@@ -145,6 +152,8 @@ class TreeKind(Kind):
         def accepted(path: Any, leaf: Any) -> Any:
             return leaf if is_schedule(leaf) else _as_number(leaf, f"{where}{jax.tree_util.keystr(path)}")
 
+        if value is None:
+            raise TypeError(f"{where} must be a tree of numbers, arrays or schedules, got None.")
         return jax.tree_util.tree_map_with_path(accepted, value, is_leaf=is_schedule)
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:
@@ -159,45 +168,52 @@ class KeyKind(Kind):
     dynamic = True
 
     def accept(self, value: Any, where: str) -> Any:
-        dtype = getattr(value, "dtype", np.int32 if isinstance(value, int) and not isinstance(value, bool) else bool)
-        if not (jnp.issubdtype(dtype, np.integer) or jnp.issubdtype(dtype, jax.dtypes.prng_key)):
+        seed = isinstance(value, int) and not isinstance(value, bool)
+        if not seed and not is_key(value) and not jnp.issubdtype(getattr(value, "dtype", np.float32), jnp.integer):
             raise TypeError(f"{where} must be a random key or an integer seed, got {shown(value)}. Write jax.random.key(0).")
         return int(value) if isinstance(value, np.integer) else value
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:
-        if np.shape(value) == (2,) and value.dtype == np.uint32:
+        raw = not is_key(value) and np.ndim(value) == 1 and value.dtype == np.uint32
+        if raw and np.shape(value) == jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0))).shape:
             return jax.random.wrap_key_data(value)
         if np.shape(value) != ():
-            raise ValueError(
-                f"{where} is {shown(value)}, a batch of keys: run the optimizer under jax.vmap, which hands each member its own."
-            )
-        return value if jnp.issubdtype(getattr(value, "dtype", np.int32), jax.dtypes.prng_key) else jax.random.key(value)
+            raise without_vmap(value, where)
+        return value if is_key(value) else jax.random.key(value)
 
 
-_IN_WORDS: dict[Any, str] = {int: "a Python integer", str: "a string", bool: "True or False", Callable: "a function"}
+_IN_WORDS: dict[Any, str] = {
+    int: "a Python integer",
+    str: "a string",
+    bool: "True or False",
+    Callable: "a function",
+    type(None): "None",
+}
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class StaticKind(Kind):
-    """A string, bool, shape-like int, function or tuple of them: part of the structure, compared by value."""
+    """A string, bool, shape-like int, function or tuple of them: part of the structure, compared by value.
+
+    `choices` are the only values, `types` the only types it may have; empty means any.
+    """
 
     choices: tuple[Any, ...] = ()
-    of: Any = None
-    optional: bool = False
+    types: tuple[Any, ...] = ()
     dynamic = False
 
     def accept(self, value: Any, where: str) -> Any:
         if is_traced(value):
             raise TypeError(f"{where} is part of the optimizer's structure and cannot be traced, got {shown(value)}. Pass a Python value.")
+        value = value.item() if isinstance(value, np.integer | np.bool_) else value
         if not isinstance(value, Hashable):
             raise TypeError(f"{where} is part of the optimizer's structure and must be hashable, got {shown(value)}.")
         if self.choices and value not in self.choices:
             raise ValueError(f"{where} must be one of {', '.join(map(repr, self.choices))}, got {value!r}.")
-        value = value.item() if isinstance(value, np.generic) else value
-        wrong = self.of is not None and (not isinstance(value, self.of) or (self.of is int and isinstance(value, bool)))
-        if wrong and not (value is None and self.optional):
-            raise TypeError(f"{where} must be {_IN_WORDS[self.of]}, got {shown(value)}. Give {_IN_WORDS[self.of]}.")
+        if self.types and type(value) not in self.types and not (Callable in self.types and callable(value)):
+            words = " or ".join(_IN_WORDS[kind] for kind in self.types)
+            raise TypeError(f"{where} must be {words}, got {shown(value)}. It is part of the optimizer's structure.")
         return value
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:
@@ -219,33 +235,9 @@ class AnyKind(Kind):
                 f"{where} is {shown(value)}, and an argument without annotation is taken for a number or a transformation. "
                 "Annotate it in the factory (str, bool, Callable, ...) and it becomes part of the structure."
             )
-        return TreeKind().accept(value, where)
+        return value if is_key(value) else TreeKind().accept(value, where)
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:
         if is_schedule(value):
             return NumberKind().resolve(value, where, context)
         return value.argument_kind.resolve(value, where, context) if hasattr(value, "argument_kind") else value
-
-
-def kind_of(annotation: Any, annotated: bool) -> Kind:
-    """The kind that an annotation asks for."""
-    if not annotated:
-        return AnyKind()
-    if typing.get_origin(annotation) is typing.Annotated:
-        for note in annotation.__metadata__:
-            if isinstance(note, Kind):
-                return note
-        return kind_of(typing.get_args(annotation)[0], True)
-    if typing.get_origin(annotation) is Literal:
-        return StaticKind(typing.get_args(annotation))
-    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
-        members = [kind_of(member, True) for member in typing.get_args(annotation) if member is not type(None)]
-        kind = next((kind for kind in members if kind.dynamic), members[0] if len(members) == 1 else StaticKind())
-        return dataclasses.replace(kind, optional=True) if isinstance(kind, NumberKind | StaticKind) else kind
-    if isinstance(annotation, type):
-        if hasattr(annotation, "argument_kind"):
-            return annotation.argument_kind
-        if issubclass(annotation, float | jax.Array | np.ndarray):
-            return NumberKind()
-    of = typing.get_origin(annotation) or annotation
-    return StaticKind(of=of if of in _IN_WORDS else None)

@@ -1,11 +1,9 @@
 """What may stand behind the learning rate: a chain whose parts cannot be meant as they stand is refused when it is made."""
 
-import dataclasses
 import typing
 from collections.abc import Callable, Iterator, Sequence
 
 from gradtx._core.call import Call
-from gradtx._core.kinds import NumberKind
 from gradtx._core.types import LearningRate
 
 _RATE = typing.get_args(LearningRate)[1]
@@ -25,7 +23,7 @@ def _found(tx: Call, meant: Callable[[Call], bool]) -> Call | None:
 
 
 def _gives_learning_rate(tx: Call) -> bool:
-    return any(isinstance(kind, NumberKind) and dataclasses.replace(kind, optional=False) == _RATE for kind in tx.form.kinds.values())
+    return any(_RATE in (kind, getattr(kind, "kind", None)) for kind in tx.form.kinds.values())
 
 
 def _points_uphill(tx: Call) -> bool:

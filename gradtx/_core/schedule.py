@@ -2,12 +2,13 @@
 
 import functools
 from collections.abc import Callable
-from typing import Annotated, Any, Final, ParamSpec, final
+from typing import Annotated, Any, Final, ParamSpec, final, overload
 
 import jax
 import jax.numpy as jnp
 
 from gradtx._core.call import Call, Form, register
+from gradtx._core.joint import Check
 from gradtx._core.kinds import Kind, NumberKind
 
 P = ParamSpec("P")
@@ -24,19 +25,6 @@ class ScheduleKind(Kind):
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:
         return value if isinstance(value, Schedule) else lambda step: NumberKind().resolve(value, where, context)
-
-
-@final
-class SchedulesKind(Kind):
-    """Several schedules, each evaluated by the factory itself."""
-
-    dynamic = True
-
-    def accept(self, value: Any, where: str) -> Any:
-        return tuple(ScheduleKind().accept(part, f"{where}[{k}]") for k, part in enumerate(value))
-
-    def resolve(self, value: Any, where: str, context: Any) -> Any:
-        return tuple(ScheduleKind().resolve(part, f"{where}[{k}]", context) for k, part in enumerate(value))
 
 
 class StepContext:
@@ -79,7 +67,11 @@ class Schedule(Call):
 register(Schedule)
 
 
-def schedule(body: Callable[P, Callable[[jax.Array], Any]]) -> Callable[P, Schedule]:
+@overload
+def schedule(body: Callable[P, Callable[[jax.Array], Any]]) -> Callable[P, Schedule]: ...
+@overload
+def schedule(*, check: Check) -> Callable[[Callable[P, Callable[[jax.Array], Any]]], Callable[P, Schedule]]: ...
+def schedule(body: Callable[..., Any] | None = None, *, check: Check | None = None) -> Any:
     """Make a factory of schedules from a function that takes the numbers and returns `value(time)`.
 
     `time` is the step as a float array. The numbers arrive as scalars, other schedules among them already evaluated.
@@ -93,13 +85,21 @@ def schedule(body: Callable[P, Callable[[jax.Array], Any]]) -> Callable[P, Sched
 
     optimizer = gradtx.sgd(halving_schedule(0.1, period=100))
     ```
-    """
 
+    `check` is a function of some of the arguments, by their names, that raises ValueError where they do not fit each
+    other. It runs when the factory is called; a number that is traced, or a schedule, is NaN there.
+    """
+    if body is None:
+        return functools.partial(_factory, check=check)
+    return _factory(body)
+
+
+def _factory(body: Callable[P, Any], check: Check | None = None) -> Callable[P, Schedule]:
     @functools.wraps(body)
     def make(*args: P.args, **kwargs: P.kwargs) -> Schedule:
         return Schedule(form, form.bind(args, kwargs))
 
-    form = Form(body, make)
+    form = Form(body, make, check=check)
     setattr(make, "form", form)  # noqa: B010 (functions have no declared attributes)
     return make
 

@@ -5,8 +5,9 @@ from typing import Annotated, Any, TypeAlias
 
 import jax
 
-from gradtx._core.kinds import Interval, KeyKind, NumberKind, NumbersKind, TreeKind
-from gradtx._core.schedule import Schedule, SchedulesKind
+from gradtx._core.annotations import TupleKind
+from gradtx._core.kinds import Interval, KeyKind, NumberKind, TreeKind
+from gradtx._core.schedule import Schedule, ScheduleKind
 
 PyTree: TypeAlias = Any
 """A pytree of arrays: parameters, gradients, updates, state."""
@@ -46,8 +47,8 @@ Key: TypeAlias = Annotated[int | jax.Array, KeyKind()]
 Tree: TypeAlias = Annotated[PyTree, TreeKind()]
 """A pytree of numbers or arrays."""
 
-Numbers: TypeAlias = Annotated[Sequence[float | jax.Array | Schedule], NumbersKind()]
+Numbers: TypeAlias = Annotated[Sequence[float | jax.Array | Schedule], TupleKind((NumberKind(),))]
 """Several numbers."""
 
-Schedules: TypeAlias = Annotated[Sequence[Schedule | float], SchedulesKind()]
+Schedules: TypeAlias = Annotated[Sequence[Schedule | float], TupleKind((ScheduleKind(),))]
 """Several schedules; a number stands for the constant."""

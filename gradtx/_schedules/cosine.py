@@ -1,4 +1,4 @@
-"""Schedules along a cosine: decay, warmup before it, warm restarts."""
+"""Schedules along a cosine: decay, warmup before it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from gradtx._core.joint import exceeds
 from gradtx._core.schedule import schedule
 from gradtx._core.types import Fraction, Number, Positive
 from gradtx._schedules.polynomial import fraction
@@ -22,7 +23,14 @@ def cosine_decay_schedule(init_value: Number, decay_steps: Positive, alpha: Frac
     return lambda time: init_value * (alpha + (1 - alpha) * half_wave(fraction(time, 0, decay_steps)))
 
 
-@schedule
+def _warmup_first(warmup_steps: Any, decay_steps: Any) -> None:
+    if exceeds(warmup_steps, decay_steps):
+        raise ValueError(
+            f"decay_steps={decay_steps} must be at least warmup_steps={warmup_steps}: it counts from the beginning, the warmup included."
+        )
+
+
+@schedule(check=_warmup_first)
 def warmup_cosine_decay_schedule(
     init_value: Number, peak_value: Number, warmup_steps: Positive, decay_steps: Positive, end_value: Number = 0.0
 ) -> Callable[[jax.Array], Any]:
@@ -35,24 +43,5 @@ def warmup_cosine_decay_schedule(
         rising = init_value + (peak_value - init_value) * fraction(time, 0, warmup_steps)
         falling = end_value + (peak_value - end_value) * half_wave(fraction(time, warmup_steps, decay_steps - warmup_steps))
         return jnp.where(time < warmup_steps, rising, falling)
-
-    return value
-
-
-@schedule
-def sgdr_schedule(peak_value: Number, period: Positive, period_factor: Number = 1.0, end_value: Number = 0.0) -> Callable[[jax.Array], Any]:
-    """Cosine decay with warm restarts: `peak_value` at step 0 and at each restart, almost `end_value` just before.
-
-    The first period lasts `period` steps, each later one `period_factor` ≥ 1 times the one before. (Loshchilov &
-    Hutter 2016.)
-    """
-
-    def value(time: jax.Array) -> jax.Array:
-        growing = period_factor > 1
-        factor = jnp.where(growing, period_factor, 2.0)
-        cycle = jnp.floor(jnp.log1p(time / period * (factor - 1)) / jnp.log(factor) + 1e-6)
-        begin = period * (factor**cycle - 1) / (factor - 1)
-        passed = jnp.where(growing, (time - begin) / (period * factor**cycle), jnp.mod(time / period, 1))
-        return end_value + (peak_value - end_value) * half_wave(jnp.clip(passed, 0, 1))
 
     return value

@@ -41,6 +41,8 @@ def inverse_sqrt_schedule(peak_value: Number, warmup_steps: Positive) -> Callabl
     """Linear from 0 to `peak_value` at step `warmup_steps`, then peak · √(warmup_steps / t), towards 0. (Vaswani et al. 2017.)"""
 
     def value(time: jax.Array) -> jax.Array:
-        return peak_value * jnp.minimum(time / warmup_steps, jnp.sqrt(warmup_steps / jnp.maximum(time, warmup_steps)))
+        lasts = warmup_steps > 0
+        warmup = jnp.where(lasts, warmup_steps, 1)
+        return peak_value * jnp.where(lasts, jnp.minimum(time / warmup, jnp.sqrt(warmup / jnp.maximum(time, warmup))), 0)
 
     return value

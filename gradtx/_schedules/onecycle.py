@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from gradtx._core.joint import exceeds
 from gradtx._core.schedule import schedule
 from gradtx._core.types import Fraction, Number, Positive
 from gradtx._schedules.cosine import half_wave
@@ -29,14 +30,19 @@ def cosine_onecycle_schedule(
         first = peak_value / div_factor
         last = first / final_div_factor
         top = pct_start * transition_steps
-        rising = peak_value + (first - peak_value) * half_wave(fraction(time, 0, jnp.maximum(top, 1e-6)))
-        falling = last + (peak_value - last) * half_wave(fraction(time, top, jnp.maximum(transition_steps - top, 1e-6)))
+        rising = peak_value + (first - peak_value) * half_wave(fraction(time, 0, top))
+        falling = last + (peak_value - last) * half_wave(fraction(time, top, transition_steps - top))
         return jnp.where(time < top, rising, falling)
 
     return value
 
 
-@schedule
+def _in_order(pct_start: Any, pct_final: Any) -> None:
+    if exceeds(pct_start, pct_final):
+        raise ValueError(f"pct_final={pct_final} must be at least pct_start={pct_start}: both count from the beginning.")
+
+
+@schedule(check=_in_order)
 def linear_onecycle_schedule(
     transition_steps: Positive,
     peak_value: Number,
@@ -53,8 +59,11 @@ def linear_onecycle_schedule(
 
     def value(time: jax.Array) -> jax.Array:
         first = peak_value / div_factor
-        corners = jnp.stack([jnp.asarray(corner, time.dtype) for corner in (0.0, pct_start, pct_final, 1.0)])
-        values = jnp.stack([jnp.asarray(v, time.dtype) for v in (first, peak_value, first, first / final_div_factor)])
-        return jnp.interp(time / transition_steps, corners, values)
+        last = first / final_div_factor
+        top, back = pct_start * transition_steps, pct_final * transition_steps
+        rising = first + (peak_value - first) * fraction(time, 0, top)
+        falling = peak_value + (first - peak_value) * fraction(time, top, back - top)
+        fading = first + (last - first) * fraction(time, back, transition_steps - back)
+        return jnp.where(time < top, rising, jnp.where(time < back, falling, fading))
 
     return value

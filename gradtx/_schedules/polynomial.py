@@ -11,8 +11,9 @@ from gradtx._core.types import Number, Positive
 
 
 def fraction(time: jax.Array, begin: Any, steps: Any) -> jax.Array:
-    """How much of a stretch of `steps` from `begin` has passed at `time`, in [0, 1]."""
-    return jnp.clip((time - begin) / steps, 0, 1)
+    """How much of a stretch of `steps` from `begin` has passed at `time`, in [0, 1]. One of no length is a jump."""
+    lasts = steps > 0
+    return jnp.where(lasts, jnp.clip((time - begin) / jnp.where(lasts, steps, 1), 0, 1), time >= begin)
 
 
 @schedule

@@ -6,12 +6,21 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from gradtx._core.joint import exceeds
 from gradtx._core.schedule import schedule
 from gradtx._core.types import Number, Positive
 from gradtx._schedules.polynomial import fraction
 
 
-@schedule
+def _fits(warmup_steps: Any, total_steps: Any, decay_steps: Any) -> None:
+    if exceeds(warmup_steps + decay_steps, total_steps):
+        raise ValueError(
+            f"warmup_steps={warmup_steps} and decay_steps={decay_steps} do not fit into total_steps={total_steps}. "
+            "The decay takes the last steps of the total; write a larger total, or shorten one of them."
+        )
+
+
+@schedule(check=_fits)
 def warmup_stable_decay_schedule(
     peak_value: Number, warmup_steps: Positive, total_steps: Positive, decay_steps: Positive, end_value: Number = 0.0
 ) -> Callable[[jax.Array], Any]:

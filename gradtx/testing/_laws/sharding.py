@@ -24,7 +24,7 @@ def _placed() -> tuple[PyTree, PyTree]:
     if len(jax.devices()) < DEVICES:
         raise NotApplicableError(f"it needs {DEVICES} devices; set jax_num_cpu_devices={DEVICES} before JAX starts")
     mesh = jax.sharding.Mesh(np.asarray(jax.devices()[:DEVICES]), ("x",))
-    spec = {"w": jax.P("x", None), "b": jax.P("x"), "s": jax.P()}
+    spec = {"w": jax.P("x"), "b": jax.P("x"), "s": jax.P()}
     shapes = {"w": (16, 8), "b": (8,), "s": ()}
     keys = dict(zip(spec, jax.random.split(jax.random.key(0), len(spec)), strict=True))
     where = {name: jax.NamedSharding(mesh, spec[name]) for name in spec}
