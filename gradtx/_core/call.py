@@ -24,9 +24,9 @@ RESERVED = {"form", "arguments", "init", "update", "carry", "pair", "replace", "
 class Form:
     """A decorated factory: its name, its body and what each of its arguments may be.
 
-    `averages` says that its updates are a running average (or tells so from its state); `composes` that it is `chain`
-    itself; `renames` that it only gives another transformation a name, its argument `name`; `uphill` that it adds what
-    points uphill; `any_extras` tells from the arguments whether its update takes extras under any name; `check` looks
+    `averages` says that its updates are a running average (or tells so from its state and from the flow behind its
+    moment); `composes` that it is `chain` itself; `renames` that it only gives another transformation a name, its
+    argument `name`; `uphill` that it adds what points uphill; `any_extras` tells from the arguments whether its update takes extras under any name; `check` looks
     at several arguments at once.
     """
 
@@ -35,7 +35,7 @@ class Form:
         body: Callable[..., Any],
         make: Callable[..., Any],
         *,
-        averages: bool | Callable[[Any], bool] = False,
+        averages: bool | Callable[[Any, Any], bool] = False,
         composes: bool = False,
         renames: bool = False,
         uphill: bool = False,

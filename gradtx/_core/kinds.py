@@ -131,6 +131,12 @@ class NumberKind(Kind):
         concrete = isinstance(number, float | np.ndarray | jax.Array) and not is_traced(number)
         if concrete and not self.interval.contains(np.asarray(number).astype(np.float64)):
             raise ValueError(f"{where} must be {self.interval}, got {shown(value)}.{' ' + self.hint if self.hint else ''}")
+        computed = jnp.result_type(float)
+        if concrete and self.interval.high_open and np.any(np.asarray(number).astype(computed) >= self.interval.high):
+            raise ValueError(
+                f"{where} must be {self.interval}, got {shown(value)}, which is {self.interval.high:g} in {computed}. "
+                "Give a smaller number, or compute in float64 (jax_enable_x64)."
+            )
         return number
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:

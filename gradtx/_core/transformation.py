@@ -122,9 +122,11 @@ Moment: TypeAlias = Annotated[GradientTransformation, TransformationKind(statist
 def transformation(body: Callable[P, Any]) -> Callable[P, GradientTransformation]: ...
 @overload
 def transformation(
-    *, averages: bool | Callable[[Any], bool] = False, uphill: bool = False
+    *, averages: bool | Callable[[Any, Any], bool] = False, uphill: bool = False
 ) -> Callable[[Callable[P, Any]], Callable[P, GradientTransformation]]: ...
-def transformation(body: Callable[..., Any] | None = None, *, averages: bool | Callable[[Any], bool] = False, uphill: bool = False) -> Any:
+def transformation(
+    body: Callable[..., Any] | None = None, *, averages: bool | Callable[[Any, Any], bool] = False, uphill: bool = False
+) -> Any:
     """Make a factory of transformations from a function that returns `(init, update)`, or a chain.
 
     The call becomes a value; its body runs anew at every `init` and `update`, with schedules already evaluated.
@@ -181,7 +183,7 @@ def as_transformation(value: Any, where: str) -> GradientTransformation:
     return foreign(value.init, value.update)
 
 
-def holds_averages(state: Any) -> bool:
+def _holds_averages(state: Any, moment: Flow | None) -> bool:
     """Whether a part with this state is taken to average: it remembers floating-point arrays."""
     return any(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(state))
 
@@ -195,7 +197,7 @@ def _asks_by_keyword(arguments: Mapping[str, Any]) -> bool:
     return any(p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD) for p in parameters)
 
 
-@functools.partial(_factory, averages=holds_averages, any_extras=lambda arguments: _takes_extras(arguments["update_fn"]))
+@functools.partial(_factory, averages=_holds_averages, any_extras=lambda arguments: _takes_extras(arguments["update_fn"]))
 def foreign(init_fn: Callable[..., Any], update_fn: Callable[..., Any]) -> Any:
     """Another library's pair of functions as a part. Made by itself wherever such a pair stands for a transformation.
 
