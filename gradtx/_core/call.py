@@ -68,7 +68,7 @@ class Form:
             if parameter.kind is parameter.VAR_KEYWORD:
                 raise TypeError(f"{self.name}: the arguments of a factory have names of their own; **{name} has none. List them.")
             kind = kind_of(hints.get(name), name in hints, parameter.default)
-            kinds[name] = TupleKind((kind,)) if name == self.variadic and kind.dynamic else kind
+            kinds[name] = TupleKind((kind,)) if name == self.variadic else kind
         return kinds
 
     @property
