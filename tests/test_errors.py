@@ -243,7 +243,7 @@ ERRORS = {
     ),
     "factors of another structure": (
         lambda: updated(gx.scale_by_tree({"w": 1.0})),
-        "scale_by_tree: factors are no prefix of the updates' tree",
+        "scale_by_tree: factors are no prefix of the tree of the updates",
     ),
     "unknown factory in a spec": (
         lambda: gx.from_spec({"factory": "adamm", "arguments": {}}),

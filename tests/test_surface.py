@@ -18,6 +18,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 CORE_ORDER = [
     "hints",
     "kinds",
+    "structure",
     "annotations",
     "asking",
     "written",

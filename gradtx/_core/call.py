@@ -26,8 +26,8 @@ class Form:
 
     `averages` says that its updates are a running average (or tells so from its state and from the flow behind its
     moment); `composes` that it is `chain` itself; `renames` that it only gives another transformation a name, its
-    argument `name`; `uphill` that it adds what points uphill; `any_extras` tells from the arguments whether its update takes extras under any name; `check` looks
-    at several arguments at once.
+    argument `name`; `uphill` that it adds what points uphill; `any_extras` tells from the arguments whether its update
+    takes extras under any name; `check` looks at several arguments at once.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Form:
             if parameter.kind is parameter.VAR_KEYWORD:
                 raise TypeError(f"{self.name}: the arguments of a factory have names of their own; **{name} has none. List them.")
             kind = kind_of(hints.get(name), name in hints, parameter.default)
-            kinds[name] = TupleKind((kind,)) if name == self.variadic and kind.dynamic else kind
+            kinds[name] = TupleKind((kind,)) if name == self.variadic else kind
         return kinds
 
     @property
