@@ -136,8 +136,8 @@ def left_out(found: Cells) -> str:
 
 def everywhere(found: Cells) -> str:
     """The laws that every factory keeps which they are for."""
-    kept = [name for name in LAWS if {outcome(cells, name) for cells in found.values()} in ({"kept"}, {"kept", "not applicable"})]
-    return ", ".join(f"`{name}`" for name in kept)
+    outcomes = {name: {outcome(cells, name) for cells in found.values()} - {"not applicable", "not measured"} for name in LAWS}
+    return ", ".join(f"`{name}`" for name in LAWS if outcomes[name] == {"kept"})
 
 
 def text(found: Cells) -> str:
