@@ -103,8 +103,8 @@ PAIRS = {
 }
 
 
-MORE = {"rmsprop": 1}
-"""RMSProp's square is cut off before it overflows, which Optax's is not: one equation for a state that stays finite."""
+MORE = {"rmsprop": 2, "adabelief": 1}
+"""Squares and what is divided by their root are cut off before they overflow, which Optax's are not: for a state that stays finite."""
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -179,3 +179,42 @@ def test_an_average_is_one_on_an_empty_tree_too(params):
     tx = gx.chain(gx.scale_by_momentum(gx.ema(0.9)), gx.scale_by_rms(gx.ema(0.9), 1e-3, of="deviation"))
     updates, _ = tx.update(params, tx.init(params), params)
     assert updates == params
+
+
+HUGE = [1e16, 1e18, 1e25, 1e38]
+BOUNDED = {
+    "adam": gx.adam(1.0),
+    "rmsprop": gx.rmsprop(1.0, 0.0),
+    "centered_rmsprop": gx.chain(gx.scale_by_stddev(gx.ema(0.5), 1e-8), gx.scale(-1.0)),
+    "adagrad": gx.adagrad(1.0),
+    "laprop": gx.laprop(1.0),
+    "nadam": gx.nadam(1.0),
+}
+
+
+@pytest.mark.parametrize("size", HUGE)
+@pytest.mark.parametrize("name", BOUNDED)
+def test_a_huge_gradient_makes_no_huge_step(name, size):
+    tx, gradient = BOUNDED[name], jnp.array([size, 1.0])
+    first, state = tx.update(gradient, tx.init(gradient))
+    second, _ = tx.update(jnp.ones(2), state)
+    for updates in (first, second):
+        assert bool(jnp.all(jnp.isfinite(updates)))
+        assert bool(jnp.all(jnp.abs(updates) < 5))
+
+
+@pytest.mark.parametrize("size", [10.0, 1e20, 1e37])
+@pytest.mark.parametrize("tx", [gx.clip_by_global_norm(1.0), gx.clip_by_block_rms(1.0)], ids=["norm", "rms"])
+def test_clipping_is_exact_where_squares_overflow(tx, size):
+    gradient = size * jnp.array([1.0, -1.0, 1.0, 0.0, 1.0])
+    updates, _ = tx.update(gradient, tx.init(gradient))
+    small, _ = tx.update(2 * (gradient / size), tx.init(gradient))
+    np.testing.assert_allclose(updates, small, rtol=1e-5)
+
+
+def test_clipping_of_mixed_dtypes_is_exact():
+    with jax.enable_x64(True):
+        gradient = {"a": jnp.full(2, 1e200), "b": jnp.full(2, 1e38, jnp.float32)}
+        tx = gx.clip_by_global_norm(1.0)
+        updates, _ = tx.update(gradient, tx.init(gradient))
+        np.testing.assert_allclose(updates["a"], 0.5**0.5, rtol=1e-6)

@@ -81,6 +81,12 @@ def squared(x: jax.Array) -> jax.Array:
     return jnp.minimum(x * x, largest_root(x.dtype) ** 2)
 
 
+def cut_off(x: jax.Array) -> jax.Array:
+    """x, at most `largest_root` in size: the numerator over a root of squares that were cut off there."""
+    bound = np.asarray(largest_root(x.dtype), x.dtype)
+    return jax.lax.clamp(np.negative(bound), x, bound)
+
+
 @leafwise
 def squared_distance(x: jax.Array, y: jax.Array) -> jax.Array:
     return jnp.minimum(jnp.square(x - y), largest_root(x.dtype) ** 2)
@@ -89,7 +95,7 @@ def squared_distance(x: jax.Array, y: jax.Array) -> jax.Array:
 @leafwise
 def bounded(x: jax.Array) -> jax.Array:
     """x, cut off where `squared` stops, so that statistics of both agree."""
-    return jnp.clip(x, -largest_root(x.dtype), largest_root(x.dtype))
+    return cut_off(x)
 
 
 @leafwise
@@ -126,20 +132,21 @@ def power(x: jax.Array, exponent: Any) -> jax.Array:
 
 
 def global_norm(tree: PyTree) -> jax.Array:
-    """The Euclidean norm of all leaves together, in the widest dtype among them.
+    """The Euclidean norm of all leaves together, in the widest dtype among them, at most its largest number.
 
     Where a square overflows, the leaves are read once more, made small by a power of two.
     """
-    dtype, leaves = widest(tree), jax.tree.leaves(tree)
-    zero = jnp.zeros((), dtype)
+    dtype = widest(tree)
+    leaves = [leaf.astype(dtype) for leaf in jax.tree.leaves(tree)]
     squares = [jnp.sum(jnp.square(leaf)) for leaf in leaves]
-    square = sum((each.astype(dtype) for each in squares), zero)
-    small = 2.0 ** -(min((jnp.finfo(leaf.dtype).maxexp for leaf in leaves), default=0) * 5 // 8)
+    square = sum(squares, jnp.zeros((), dtype))
+    small, largest = 2.0 ** -(jnp.finfo(dtype).maxexp * 5 // 8), float(jnp.finfo(dtype).max)
 
     def of_small() -> jax.Array:
         # A factor of its own for each leaf: one that is shared would be spread out in memory, as large as a leaf.
         factors = [jnp.where(each >= 0, small, each) for each in squares]
-        sums = (jnp.sum(jnp.square(leaf * by)).astype(dtype) for leaf, by in zip(leaves, factors, strict=True))
-        return root(sum(sums, zero)) / small
+        sums = [jnp.sum(jnp.square(leaf * by)) for leaf, by in zip(leaves, factors, strict=True)]
+        total = sum(sums, jnp.zeros((), dtype))
+        return jnp.where(jnp.isfinite(total), jnp.minimum(root(total) / small, largest), total)
 
     return jax.lax.cond(jnp.isfinite(square), lambda: root(square), of_small)

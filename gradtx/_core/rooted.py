@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.numerics import leafwise, power, root
+from gradtx._core.numerics import cut_off, leafwise, power, root
 
 
 @leafwise
@@ -14,4 +14,4 @@ def divided_by_root(u: jax.Array, v: jax.Array, *, eps: Any, eps_root: Any, floo
     inside = v if eps_root is None else v + eps_root
     below = root(inside) if exponent is None else power(inside, exponent)
     below = below if eps is None else below + eps
-    return u / (below if floor is None else jnp.maximum(below, floor))
+    return cut_off(u) / (below if floor is None else jnp.maximum(below, floor))

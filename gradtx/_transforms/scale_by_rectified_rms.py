@@ -5,14 +5,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.numerics import averaged, leafwise, matched, root, squared, widest
+from gradtx._core.numerics import averaged, cut_off, leafwise, matched, root, squared, widest
 from gradtx._core.transformation import transformation
 from gradtx._core.types import OpenDecay, Positive, PyTree
 
 
 @leafwise
 def _rectified(u: jax.Array, v: jax.Array, *, factor: Any, eps: Any, active: Any) -> jax.Array:
-    return jnp.where(active > 0, u * factor / (root(v) + eps), u)
+    return jnp.where(active > 0, cut_off(u) * factor / (root(v) + eps), u)
 
 
 def rectification(decay: jax.Array, weight: jax.Array, time: jax.Array) -> tuple[jax.Array, jax.Array]:

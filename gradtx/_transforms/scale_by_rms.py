@@ -23,7 +23,8 @@ def scale_by_rms(
     The name says where epsilon goes, and a term not given costs nothing: `eps` outside the root, `eps_root` inside
     it, `floor` for max(√v, floor). One of the three is needed, or a gradient that was always zero divides zero by
     zero. `exponent` p replaces the root by vᵖ. `of` names what is squared: the gradient behind the updates, the
-    updates as they come in, or the deviation of the gradient from its uncorrected average (AdaBelief).
+    updates as they come in, or the deviation of the gradient from its uncorrected average (AdaBelief). Sizes beyond 2⁵²
+    (in float64 2⁵⁰⁰) count as that, above and below the line, so that one huge gradient leaves no infinity behind.
     """
     if eps is None and eps_root is None and floor is None:
         raise ValueError("scale_by_rms needs one of eps, eps_root and floor, or a zero gradient divides zero by zero; write eps=1e-8.")
