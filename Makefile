@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export NO_MKDOCS_2_WARNING := 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-newest check format docs certificates survey bench clean
+.PHONY: demo test test-newest check format docs certificates survey fuzz bench clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/demo --out out
@@ -38,6 +38,13 @@ certificates: $(VENV)/.test
 # Holds the laws against every factory of Optax, which takes most of an hour, and writes the tables of docs/laws.md.
 survey: $(VENV)/.test
 	$(BIN)/python -m tests.survey
+
+# Searches for counterexamples to the laws with so many times the examples of the test run, from a seed that it prints.
+FUZZ_TIMES ?= 200
+SEED ?= $(shell date +%s)
+fuzz: $(VENV)/.test
+	@echo "seed $(SEED)"
+	FUZZ_TIMES=$(FUZZ_TIMES) $(BIN)/python -m pytest -n 0 tests/test_fuzz.py --hypothesis-seed=$(SEED)
 
 bench: $(VENV)/.test
 	$(BIN)/python tests/benchmarks

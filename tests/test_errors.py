@@ -121,6 +121,10 @@ ERRORS = {
     ),
     "decay above 1": (lambda: gx.adam(0.1, b1=1.5), "adam: b1 must be in [0, 1), got 1.5 (float)."),
     "decay 1": (lambda: gx.ema(1), "ema: decay must be in [0, 1), got 1 (int)."),
+    "decay that rounds to 1": (
+        lambda: gx.ema(0.99999999),
+        "ema: decay must be in [0, 1), got 0.99999999 (float), which is 1 in float32. Give a smaller number",
+    ),
     "negative decay": (lambda: gx.trace(-0.1), "trace: decay must be in [0, 1), got -0.1 (float)."),
     "zero epsilon": (lambda: gx.adam(0.1, eps=0.0), "adam: eps must be finite and above 0, got 0.0 (float)."),
     "string for a number": (
@@ -239,7 +243,7 @@ ERRORS = {
     ),
     "factors of another structure": (
         lambda: updated(gx.scale_by_tree({"w": 1.0})),
-        "scale_by_tree: factors are no prefix of the updates' tree",
+        "scale_by_tree: factors are no prefix of the tree of the updates",
     ),
     "unknown factory in a spec": (
         lambda: gx.from_spec({"factory": "adamm", "arguments": {}}),

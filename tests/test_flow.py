@@ -172,3 +172,10 @@ def test_freezing_by_dtype_needs_the_parameters():
         tx.update(wide, state)
     by_shape = gx.freeze(lambda path, leaf: leaf.ndim == 1, gx.trace(0.9))
     by_shape.update(COMPLEX, by_shape.init(COMPLEX))
+
+
+@pytest.mark.parametrize("params", [{}, (), {"n": None}], ids=str)
+def test_an_average_is_one_on_an_empty_tree_too(params):
+    tx = gx.chain(gx.scale_by_momentum(gx.ema(0.9)), gx.scale_by_rms(gx.ema(0.9), 1e-3, of="deviation"))
+    updates, _ = tx.update(params, tx.init(params), params)
+    assert updates == params

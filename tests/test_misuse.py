@@ -10,9 +10,10 @@ import pytest
 
 import gradtx as gx
 from gradtx._core import contract, run, trees
-from gradtx._core.kinds import KeyKind, NumberKind, StaticKind, TreeKind
+from gradtx._core.kinds import KeyKind, NumberKind, TreeKind
 from gradtx._core.run import label
 from gradtx._core.selection import WhereKind
+from gradtx._core.structure import StaticKind
 from gradtx._core.transformation import TransformationKind
 from tests import misuse
 from tests.cases import CASES, loss

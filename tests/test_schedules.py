@@ -232,33 +232,69 @@ def test_a_batch_of_schedules_needs_vmap():
     np.testing.assert_allclose(values, [0.05, 0.1])
 
 
-def restarts_in_float64(period, factor, last):
-    """Begins and lengths of the cycles up to the step `last`, one after the other; begins within 1e-9 of a step are at it."""
+def cycles_in_float64(period, factor, last):
+    """Where the cycles up to the step `last` begin, each as a step, and their lengths, by adding one to the other.
+
+    The numbers are those that float32 holds; a begin within a float32 ulp of a step is at it.
+    """
+    period, factor = float(np.float32(period)), float(np.float32(factor))
     begins, lengths = [0.0], [period]
     while begins[-1] <= last:
         begins.append(begins[-1] + lengths[-1])
         lengths.append(lengths[-1] * factor)
     begins, steps = np.array(begins), np.round(begins)
-    return np.where(np.abs(begins - steps) <= 1e-9 * steps, steps, begins), np.array(lengths)
+    is_step = np.abs(begins - steps) <= 2.0**-23 * steps
+    return np.where(is_step, steps, begins), np.array(lengths)
 
 
-@pytest.mark.parametrize("period", [1.0, 3.0, 7.5, 10.0, 100.0, 1000.0, 12345.0, 1e5])
-@pytest.mark.parametrize("factor", [1 + 1e-4, 1.001, 1.01, 1.1, 1.25, 1.3, 1.5, 2.0, 2.5, 3.0, 4.0])
+@pytest.mark.parametrize("period", [3.0, 7.5, 10.0, 33.3, 100.0, 1000.0, 1000 / 3, 12345.0, 1e5])
+@pytest.mark.parametrize("factor", [1.0, 1 + 1e-4, 1 + 2.0**-10, 1.001, 1.01, 1.1, 1.25, 1.3, 1.5, 2.0, 2.5, 3.0, 4.0])
 def test_restarts_are_at_the_steps_where_float64_puts_them(period, factor):
-    """float32 knows the k-th begin to k half ulps of the factor and 3 of the formula: where that decides the step, the step is right."""
-    begins, lengths = restarts_in_float64(period, factor, min(2**20, 500 * period))
-    k = np.arange(1, len(begins) - 1)
-    exponent = np.minimum(k * np.log(factor), 1)
-    rounding = (3 + (k - 1) * (1 + exponent) / 2) * begins[k] * 2.0**-24
-    apart = np.abs(begins[k] - np.round(begins[k]))
-    decided = np.where(apart == 0, rounding < 0.4, apart > 2 * rounding) & (lengths[k - 1] > 2)
-    restarts = np.ceil(begins[k[decided]]).astype(int)
+    """Every restart up to step 2²⁰, and every value at it and just before."""
+    begins, lengths = cycles_in_float64(period, factor, min(2**20, 2000 * period))
+    cycle = np.arange(1, len(begins) - 1)
+    restarts = np.ceil(begins[cycle]).astype(int)
     schedule = gx.sgdr_schedule(1.0, period, factor)
-    for shift, cycle in ((0, k[decided]), (-1, k[decided] - 1)):
-        steps = restarts + shift
-        expected = 0.5 * (1 + np.cos(np.pi * (steps - begins[cycle]) / lengths[cycle]))
-        np.testing.assert_allclose(evaluated(schedule, steps), expected, atol=0.02)
-    assert np.sum(decided) >= (1 if period > 2 else 0)
+    for steps, within in ((restarts, cycle), (restarts - 1, cycle - 1)):
+        expected = 0.5 * (1 + np.cos(np.pi * (steps - begins[within]) / lengths[within]))
+        np.testing.assert_allclose(evaluated(schedule, steps), expected, atol=1e-5)
+
+
+def test_restarts_of_single_steps():
+    """From period 1 to 4 with a factor so near 1 that only the count of cycles tells where they are."""
+    for period, factor in ((1.0, 1 + 1e-4), (1.0, 1.0), (2.0, 1 + 1e-3), (4.0, 1 + 2.0**-20)):
+        begins, lengths = cycles_in_float64(period, factor, 2**14)
+        steps = np.arange(2**14)
+        cycle = np.searchsorted(begins, steps, side="right") - 1
+        expected = 0.5 * (1 + np.cos(np.pi * np.clip((steps - begins[cycle]) / lengths[cycle], 0, 1)))
+        np.testing.assert_allclose(evaluated(gx.sgdr_schedule(1.0, period, factor), steps), expected, atol=1e-4)
+
+
+def test_restarts_in_double_precision():
+    with jax.enable_x64(True):
+        begins, lengths = [0.0], [1000.0]
+        while begins[-1] < 1e6:
+            begins.append(begins[-1] + lengths[-1])
+            lengths.append(1.001 * lengths[-1])
+        steps = np.ceil(np.array(begins) - 1e-9).astype(int)
+        values = evaluated(gx.sgdr_schedule(1.0, 1000, 1.001), np.stack([steps, steps - 1])[:, 1:])
+        expected = 0.5 * (1 + np.cos(np.pi * (steps - begins) / lengths))
+        np.testing.assert_allclose(values[0], expected[1:], rtol=1e-9)
+        assert np.all(values[1] < 1e-5)
+
+
+def test_derivatives_of_restarts_are_those_of_the_formula():
+    """In cycle 3: begin p (1 + f + f²), length p f³."""
+
+    def by_hand(period, factor):
+        passed = (50.3 - period * (1 + factor + factor**2)) / (period * factor**3)
+        return 0.5 * (1 + jnp.cos(jnp.pi * passed))
+
+    for numbers in ((10.0, 1.5), (16.0, 1.0)):
+        with jax.enable_x64(True):
+            expected = jax.grad(by_hand, argnums=(0, 1))(*numbers)
+        found = jax.grad(lambda *numbers: gx.sgdr_schedule(1.0, *numbers)(50.3), argnums=(0, 1))(*numbers)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_restarts_of_a_factor_near_one():
@@ -292,6 +328,37 @@ def test_a_stretch_of_no_length_is_a_jump(name):
     np.testing.assert_allclose(there, list(values.values()), rtol=0, atol=2e-6)
     gradient = jax.jit(jax.grad(lambda numbers: jnp.sum(jax.vmap(factory(*numbers))(STEPS))))(numbers)
     assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(gradient))
+
+
+@pytest.mark.parametrize("end", [1e-6, 3e-11, 1.0, 0.0, -2.0])
+def test_a_line_meets_both_ends_exactly(end):
+    """A last value far below the first is not lost in the rounding of the first."""
+    last = np.float32(end)
+    for schedule in (
+        gx.linear_schedule(1.0, end, 100),
+        gx.warmup_stable_decay_schedule(1.0, 10, 100, 30, end),
+        gx.linear_schedule(gx.constant_schedule(1.0), gx.constant_schedule(end), 100),
+        gx.warmup_cosine_decay_schedule(0.0, 1.0, 10, 100, end),
+    ):
+        assert np.all(evaluated(schedule, np.array([100, 101, END])) == last)
+    assert gx.linear_schedule(end, 1.0, 100)(0) == last
+    assert np.all(evaluated(gx.linear_schedule(end, end, 7), STEPS) == last)
+
+
+def test_a_cosine_is_exact_to_rounding_near_its_end():
+    steps = np.array([900, 990, 999])
+    np.testing.assert_allclose(evaluated(gx.cosine_decay_schedule(0.3, 1000), steps), 0.15 * (1 + np.cos(np.pi * steps / 1000)), rtol=2e-4)
+
+
+@every_case
+def test_strict_promotion_finds_nothing(case):
+    expected = evaluated(case.schedule, STEPS)
+    with jax.numpy_dtype_promotion("strict"):
+        np.testing.assert_array_equal(
+            jax.jit(jax.vmap(lambda schedule, step: schedule(step), in_axes=(None, 0)))(case.schedule, STEPS), expected
+        )
+        tx = gx.sgd(case.schedule)
+        tx.update(jnp.ones(2), tx.init(jnp.ones(2)))
 
 
 def test_a_jump_is_one_with_concrete_lengths_as_well():

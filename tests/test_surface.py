@@ -18,6 +18,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 CORE_ORDER = [
     "hints",
     "kinds",
+    "structure",
     "annotations",
     "asking",
     "written",
@@ -95,7 +96,9 @@ def test_one_path_for_each_name_of_a_tool(module):
     public = {name for name, value in vars(module).items() if not name.startswith("_") and not inspect.ismodule(value)}
     assert public == set(module.__all__)
     assert not any(getattr(gx, name, None) is getattr(module, name) for name in module.__all__)
-    assert all(inspect.getdoc(value) for name in module.__all__ if inspect.isroutine(value := getattr(module, name)) or inspect.isclass(value))
+    assert all(
+        inspect.getdoc(value) for name in module.__all__ if inspect.isroutine(value := getattr(module, name)) or inspect.isclass(value)
+    )
 
 
 OPTIONAL = {"_pytest": ("pytest",)}

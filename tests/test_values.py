@@ -62,6 +62,18 @@ def with_optional(
 
 
 @gx.transformation
+def in_axes(axes: int | tuple[int, ...] | None = None, order: tuple[int, ...] = (0, 1), labels: tuple[str, ...] | None = None):
+    """Structure in tuples."""
+    return gx.identity()
+
+
+@gx.transformation
+def under(*names: str, inner: gx.GradientTransformation | gx.Number = 1.0):
+    """A transformation or a factor."""
+    return gx.chain(inner if isinstance(inner, gx.GradientTransformation) else scaled(inner))
+
+
+@gx.transformation
 def by_place(first: gx.Number, /, second: gx.Number = 1.0):
     return scaled(first * second)
 
@@ -79,6 +91,12 @@ VALUES = [
     with_optional(),
     with_optional(gx.scale(2.0), gx.ema(0.9), gx.linear_schedule(0.0, 1.0, 2), {"w": 2.0, "b": jnp.ones(3)}, 3, 2.0, None, "slow"),
     by_place(2.0, 3.0),
+    in_axes(),
+    in_axes(0, [1, 0], ["a", "b"]),
+    in_axes((0, 1), (np.int64(1),), ()),
+    under("a", "b", inner=gx.trace(0.9)),
+    under(inner=gx.linear_schedule(1.0, 0.0, 10)),
+    under("a", inner=2.0),
 ]
 
 every_value = pytest.mark.parametrize("tx", VALUES, ids=str)
@@ -297,6 +315,40 @@ OTHERS = {
         lambda: gx.centralize(True),
         "centralize: output_axis must be a Python integer, got",
     ),
+    "a date": (lambda: gx.sgd(np.datetime64("2020-01-01")), "sgd: learning_rate must be a real number, got np.datetime64('2020-01-01')"),
+    "a truth for a factor": (lambda: gx.scale_by_tree({"w": jnp.array(True)}), "scale_by_tree: factors['w'] must be a real number, got"),
+    "a factor that is not finite": (lambda: gx.scale_by_tree({"w": np.inf}), "scale_by_tree: factors['w'] must be finite, got inf"),
+    "a seed too large": (
+        lambda: gx.add_noise(0.1, 0.5, 2**40),
+        "add_noise: key must be a seed of at most 2147483647, got 1099511627776. Write 1099511627776 % 2**31, or a random key.",
+    ),
+    "an array for an axis": (
+        lambda: gx.centralize(jnp.array(0)),
+        "(ArrayImpl). Write a Python value, x.item() for one number; numbers that may be traced are annotated Number.",
+    ),
+    "a number for names": (lambda: of_pair((1.0, gx.trace(0.9)), 3), "of_pair: names must be a tuple, got 3 (int)."),
+    "a number in names": (lambda: of_pair((1.0, gx.trace(0.9)), ("a", 3)), "of_pair: names[1] must be a string, got 3 (int)."),
+    "a traced value in structure": (
+        lambda: jax.jit(lambda x: in_axes(order=(1, x)).order)(0),
+        "in_axes: order[1] is part of the optimizer's structure and cannot be traced",
+    ),
+    "a traced value in a tuple that might be a number": (
+        lambda: jax.jit(lambda x: in_axes((x,)).axes)(0),
+        "in_axes: axes is part of the optimizer's structure and must be hashable",
+    ),
+    "an array in structure": (
+        lambda: structured((1, jnp.ones(2))),
+        "structured: layout is part of the optimizer's structure and must be hashable, got (1, Array(",
+    ),
+    "a list for structure": (lambda: structured([1]), "must be hashable, got [1] (list). Write a tuple."),
+    "a factor for a leaf that is not there": (
+        lambda: gx.scale_by_tree({"w": 1.0}).init(PARAMS),
+        "scale_by_tree: factors are no prefix of the tree of the updates",
+    ),
+    "a factor of another shape": (
+        lambda: gx.scale_by_tree({"w": jnp.ones(3), "b": 1.0}).init(jax.eval_shape(lambda: PARAMS)),
+        "scale_by_tree: factors have an array of shape (3,) and dtype float32 at w, where the updates have shape (4, 3).",
+    ),
     "an array for a choice": (
         lambda: with_optional(mode=np.ones(2)),
         "with_optional: mode is part of the optimizer's structure and must be hashable",
@@ -309,6 +361,63 @@ def test_another_type_is_refused(name):
     call, message = OTHERS[name]
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         call()
+
+
+def test_an_array_of_integers_is_one_of_floats():
+    for array in (jnp.array([1, 2]), np.array([1, 2], np.int64), np.array([1, 2], np.uint8)):
+        assert gx.sgd(array) == gx.sgd(jnp.array([1.0, 2.0]))
+    assert jax.eval_shape(gx.sgd, 1).learning_rate.dtype == jnp.float32
+    assert float(jax.grad(lambda tx: updates_of(tx)["b"].sum())(gx.sgd(jnp.array(1))).learning_rate) == -3.0
+
+
+def test_a_numpy_array_is_kept_as_it_was():
+    array = np.array([0.1, 0.2])
+    for tx in (gx.sgd(array), gx.scale_by_tree({"w": array})):
+        before = hash(tx)
+        (leaf,) = jax.tree.leaves(tx)
+        array[0] = 5.0
+        assert hash(tx) == before
+        with pytest.raises(ValueError, match="read-only"):
+            leaf[0] = 5.0
+        array[0] = 0.1
+
+
+def test_the_repr_of_wide_arrays_is_wide():
+    tx = gx.sgd(np.array([0.1, 0.2]))
+    assert eval(repr(tx), {**vars(gx), "jax": jax, "numpy": np}) == tx
+
+
+def test_seeds_may_be_as_large_as_integers_are():
+    largest = 2**31 - 1
+    for seed in (largest, -largest):
+        assert np.all(np.isfinite(updates_of(gx.add_noise(0.1, 0.5, seed))["w"]))
+    with jax.enable_x64(True):
+        assert np.all(np.isfinite(updates_of(gx.add_noise(0.1, 0.5, 2**40))["w"]))
+
+
+def test_a_schedule_in_an_unannotated_tree_is_evaluated():
+    @gx.transformation
+    def by_unannotated(factors):
+        return gx.stateless(lambda updates: jax.tree.map(lambda u: factors["of"] * u, updates))
+
+    assert_same(updates_of(by_unannotated({"of": gx.constant_schedule(2.0)})), jax.tree.map(lambda u: 2 * u, PARAMS))
+
+
+def test_a_check_looks_at_several_arguments_of_a_transformation():
+    def low_first(low, high):
+        if np.any(low > high):
+            raise ValueError(f"low={low} is above high={high}.")
+
+    @gx.transformation(check=low_first)
+    def between(low: gx.Number, high: gx.Number):
+        return gx.stateless(lambda updates: jax.tree.map(lambda u: jnp.clip(u, low, high), updates))
+
+    assert_same(updates_of(between(2.0, 5.0)), jax.tree.map(lambda u: jnp.clip(u, 2.0, 5.0), PARAMS))
+    for wrong in (lambda: between(2.0, 1.0), lambda: between(2.0, 5.0).replace(high=1.0), lambda: between(jnp.array([0.0, 2.0]), 1.0)):
+        with pytest.raises(ValueError, match=r"between: low=.* is above high=1.0."):
+            wrong()
+    assert jax.eval_shape(lambda low: updates_of(between(low, 1.0)), 2.0)["w"].shape == (4, 3)
+    assert between(gx.constant_schedule(2.0), 1.0).high == 1.0
 
 
 def test_a_numpy_integer_is_an_integer_of_the_structure():
@@ -398,9 +507,11 @@ MALFORMED = {
     ),
     "pairs with a list for a key": (
         spec_of("scale_by_tree", factors={"pairs": [[[1], 2]]}),
-        "spec['arguments']['factors']['pairs'][0][0]: unhashable",
+        "spec['arguments']['factors']['pairs'][0][0] must be hashable, a tuple and no list",
     ),
     "a ragged array": (spec_of(decay={"array": [[1.0], [1.0, 2.0]], "dtype": "float32"}), "spec['arguments']['decay'] is no array: "),
+    "an array of objects": (spec_of(decay={"array": [1.0], "dtype": "object"}), "is no array: object is no dtype of numbers"),
+    "an array of bools": (spec_of(decay={"array": [True], "dtype": "bool"}), "is no array: bool is no dtype of numbers"),
     "an unknown dtype": (spec_of(decay={"array": 1.0, "dtype": "float33"}), "spec['arguments']['decay'] is no array: "),
     "an array of another shape": (
         spec_of(decay={"array": [], "dtype": "float32", "shape": [3]}),
@@ -426,6 +537,30 @@ def test_a_malformed_spec_says_where_and_what_was_expected(name):
     spec, message = MALFORMED[name]
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         gx.from_spec(spec)
+
+
+def test_a_spec_without_end_is_refused():
+    endless = in_chain(spec_of(decay=0.9))
+    endless["arguments"]["transformations"]["tuple"].append(endless)
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    for spec in (endless, spec_of(decay=deep)):
+        with pytest.raises(ValueError, match="spec is nested too deeply, or contains itself"):
+            gx.from_spec(spec)
+
+
+def test_a_spec_is_json_to_the_letter():
+    """NaN and infinity have no place in JSON, and an array for weights that are not trained may hold them."""
+    tx = gx.scale_by_tree({"w": jnp.array([[jnp.nan, 1.0], [-jnp.inf, 2.0]])})
+    assert gx.from_spec(json.loads(json.dumps(gx.to_spec(tx), allow_nan=False))) == tx
+
+
+def test_hyperparameters_need_no_entry_of_a_part():
+    tx = gx.skip_nonfinite(gx.sgd(0.1))
+    expected = {"skip_nonfinite": {"inner": {"sgd": {"learning_rate": 0.1}}}}
+    for state in (tx.init(PARAMS), {"step": 0}, {"step": 0, "skip_nonfinite": {"inner": jnp.ones(3)}}):
+        assert gx.hyperparameters(tx, state) == expected
 
 
 NO_DATA = {

@@ -9,7 +9,8 @@ from typing import Any, Literal, final
 import jax
 import numpy as np
 
-from gradtx._core.kinds import AnyKind, Kind, NumberKind, StaticKind, shown
+from gradtx._core.kinds import AnyKind, Kind, NumberKind, shown
+from gradtx._core.structure import StaticKind
 
 
 @final
@@ -18,7 +19,10 @@ class OptionalKind(Kind):
     """What `kind` says, or None."""
 
     kind: Kind
-    dynamic = True
+    dynamic: bool = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dynamic", self.kind.dynamic)
 
     @property
     def statistic(self) -> bool | None:
@@ -39,7 +43,10 @@ class TupleKind(Kind):
 
     kinds: tuple[Kind, ...]
     repeats: bool = True
-    dynamic = True
+    dynamic: bool = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dynamic", self.kinds[0].dynamic)
 
     @property
     def statistic(self) -> bool | None:
@@ -63,6 +70,25 @@ class TupleKind(Kind):
         return tuple(kind.resolve(item, f"{where}[{k}]", context) for k, (kind, item) in enumerate(pairs))
 
 
+@final
+@dataclasses.dataclass(frozen=True)
+class EitherKind(Kind):
+    """A number or a tree of them as `kind` says, or a transformation as `part` says."""
+
+    kind: Kind
+    part: Kind
+    dynamic = True
+
+    def of(self, value: Any) -> Kind:
+        return self.part if hasattr(value, "init") and hasattr(value, "update") else self.kind
+
+    def accept(self, value: Any, where: str) -> Any:
+        return self.of(value).accept(value, where)
+
+    def resolve(self, value: Any, where: str, context: Any) -> Any:
+        return self.of(value).resolve(value, where, context)
+
+
 def kind_of(annotation: Any, annotated: bool = True, default: Any = ...) -> Kind:
     """The kind that an annotation asks for. A default of None says that None may stand for it."""
     kind = _kind_of(annotation) if annotated else AnyKind()
@@ -70,10 +96,12 @@ def kind_of(annotation: Any, annotated: bool = True, default: Any = ...) -> Kind
 
 
 def _optional(kind: Kind) -> Kind:
+    if isinstance(kind, OptionalKind):
+        return kind
     if isinstance(kind, StaticKind):
         choices = dict.fromkeys((*kind.choices, None)) if kind.choices else ()
         return StaticKind(tuple(choices), tuple(dict.fromkeys((*kind.types, type(None)))) if kind.types else ())
-    return OptionalKind(kind) if kind.dynamic and not isinstance(kind, OptionalKind) else kind
+    return OptionalKind(kind) if kind.dynamic or isinstance(kind, TupleKind) else kind
 
 
 def _kind_of(annotation: Any) -> Kind:
@@ -100,11 +128,15 @@ def _says_none(annotation: Any) -> bool:
 
 
 def _any_of(kinds: list[Kind]) -> Kind:
-    """The kind of a union: the first with leaves; among structure alone, whatever one of the members allows."""
-    dynamic = next((kind for kind in kinds if kind.dynamic), None)
-    static = [kind for kind in kinds if isinstance(kind, StaticKind)]
-    if dynamic is not None or len(static) < len(kinds):
-        return dynamic or kinds[0]
+    """The kind of a union: the first with leaves, a transformation beside it; of structure, whatever one of the members allows."""
+    dynamic = [kind for kind in kinds if kind.dynamic]
+    if len(kinds) == 1:
+        return kinds[0]
+    if dynamic:
+        parts = [kind for kind in dynamic if getattr(kind, "statistic", None) is not None and not isinstance(kind, TupleKind)]
+        others = [kind for kind in dynamic if kind not in parts]
+        return EitherKind(others[0], parts[0]) if parts and others else dynamic[0]
+    static = [kind if isinstance(kind, StaticKind) else StaticKind() for kind in kinds]
     choices = tuple(choice for kind in static for choice in kind.choices) if all(kind.choices for kind in static) else ()
     return StaticKind(choices, tuple(t for kind in static for t in kind.types) if all(kind.types for kind in static) else ())
 
@@ -112,9 +144,9 @@ def _any_of(kinds: list[Kind]) -> Kind:
 def _several(annotation: Any, inner: tuple[Any, ...]) -> Kind:
     repeats = inner[1:] == (...,) or typing.get_origin(annotation) is not tuple
     kinds = tuple(_kind_of(member) for member in inner if member is not ...)
-    if not any(kind.dynamic for kind in kinds):
+    if not kinds:
         return StaticKind()
-    if not all(kind.dynamic for kind in kinds):
+    if len({kind.dynamic for kind in kinds}) > 1:
         raise TypeError(f"{annotation} mixes numbers or transformations with structure (str, bool, int, ...). Make two arguments of it.")
     return TupleKind(kinds, repeats)
 

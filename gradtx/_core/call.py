@@ -24,10 +24,10 @@ RESERVED = {"form", "arguments", "init", "update", "carry", "pair", "replace", "
 class Form:
     """A decorated factory: its name, its body and what each of its arguments may be.
 
-    `averages` says that its updates are a running average (or tells so from its state); `composes` that it is `chain`
-    itself; `renames` that it only gives another transformation a name, its argument `name`; `uphill` that it adds what
-    points uphill; `any_extras` tells from the arguments whether its update takes extras under any name; `check` looks
-    at several arguments at once.
+    `averages` says that its updates are a running average (or tells so from its state and from the flow behind its
+    moment); `composes` that it is `chain` itself; `renames` that it only gives another transformation a name, its
+    argument `name`; `uphill` that it adds what points uphill; `any_extras` tells from the arguments whether its update
+    takes extras under any name; `check` looks at several arguments at once.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Form:
         body: Callable[..., Any],
         make: Callable[..., Any],
         *,
-        averages: bool | Callable[[Any], bool] = False,
+        averages: bool | Callable[[Any, Any], bool] = False,
         composes: bool = False,
         renames: bool = False,
         uphill: bool = False,
@@ -68,7 +68,7 @@ class Form:
             if parameter.kind is parameter.VAR_KEYWORD:
                 raise TypeError(f"{self.name}: the arguments of a factory have names of their own; **{name} has none. List them.")
             kind = kind_of(hints.get(name), name in hints, parameter.default)
-            kinds[name] = TupleKind((kind,)) if name == self.variadic and kind.dynamic else kind
+            kinds[name] = TupleKind((kind,)) if name == self.variadic else kind
         return kinds
 
     @property

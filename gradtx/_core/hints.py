@@ -26,6 +26,12 @@ def instead_of_number(value: Any) -> str:
     return next((hint for kind, hint in _INSTEAD_OF if isinstance(value, kind)), "")
 
 
+def instead_of_static(value: Any) -> str:
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return " Write a Python value, x.item() for one number; numbers that may be traced are annotated Number."
+    return " Write a tuple." if isinstance(value, list) else ""
+
+
 def instead_of_transformation(value: Any) -> str:
     if isinstance(value, float | int) and not isinstance(value, bool):
         return " Write trace(0.9) for v = 0.9 v + g, or ema(0.9) for v = 0.9 v + 0.1 g."

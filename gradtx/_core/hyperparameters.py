@@ -30,7 +30,8 @@ def _of_parts(parts: tuple[GradientTransformation, ...], step: Any, entries: Any
     if len(parts) == 1 and parts[0].form.composes:
         return _of_parts(parts[0].transformations, step, entries)
     names = labels(parts)
-    values = ((name, _of_arguments(part, step, entries.get(name, {}))) for name, part in zip(names, parts, strict=True))
+    entries = entries if isinstance(entries, dict) else {}
+    values = ((name, _of_arguments(part, step, entries.get(name))) for name, part in zip(names, parts, strict=True))
     return {name: value for name, value in values if value}
 
 

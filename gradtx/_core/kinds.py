@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Any, final
 
 import jax
@@ -86,15 +86,17 @@ def shown(value: Any) -> str:
 
 
 def _as_number(value: Any, where: str) -> Any:
-    """A float for Python and NumPy numbers, arrays as they are, an error for everything else."""
+    """A float for Python and NumPy numbers, an array of floats for arrays, an error for everything else."""
     if isinstance(value, bool | np.bool_ | str | bytes) or (callable(value) and not hasattr(value, "dtype")):
         raise TypeError(f"{where} must be a number, an array or a schedule, got {shown(value)}.{instead_of_number(value)}")
     if isinstance(value, complex | np.complexfloating) or jnp.issubdtype(getattr(value, "dtype", np.float32), jnp.complexfloating):
         raise TypeError(f"{where} must be real, got {shown(value)}: its imaginary part would be lost. Write its real part.")
+    if not jnp.issubdtype(getattr(value, "dtype", np.float32), jnp.number):
+        raise TypeError(f"{where} must be a real number, got {shown(value)}. Write array.astype(jnp.float32).")
     if isinstance(value, int | float | np.generic):
         return _as_float(value)
     if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return value
+        return _as_floats(value)
     raise TypeError(f"{where} must be a number, an array or a schedule, got {shown(value)}.{instead_of_number(value)}")
 
 
@@ -103,6 +105,16 @@ def _as_float(value: Any) -> float:
         return float(value)
     except OverflowError:
         return math.inf
+
+
+def _as_floats(array: Any) -> Any:
+    """The array in floats; one of NumPy's as a copy that cannot change, for the value that holds it cannot."""
+    if jnp.issubdtype(array.dtype, jnp.integer) and hasattr(array, "astype"):
+        array = array.astype(jax.dtypes.canonicalize_dtype(float))
+    if isinstance(array, np.ndarray):
+        array = np.array(array)
+        array.setflags(write=False)
+    return array
 
 
 def without_vmap(value: Any, where: str) -> ValueError:
@@ -126,11 +138,15 @@ class NumberKind(Kind):
         if is_schedule(value):
             return value
         number = _as_number(value, where)
-        if not jnp.issubdtype(getattr(number, "dtype", np.float32), jnp.number):
-            raise TypeError(f"{where} must be a real number, got {shown(value)}. Write array.astype(jnp.float32).")
         concrete = isinstance(number, float | np.ndarray | jax.Array) and not is_traced(number)
         if concrete and not self.interval.contains(np.asarray(number).astype(np.float64)):
             raise ValueError(f"{where} must be {self.interval}, got {shown(value)}.{' ' + self.hint if self.hint else ''}")
+        computed = jnp.result_type(float)
+        if concrete and self.interval.high_open and np.any(np.asarray(number).astype(computed) >= self.interval.high):
+            raise ValueError(
+                f"{where} must be {self.interval}, got {shown(value)}, which is {self.interval.high:g} in {computed}. "
+                "Give a smaller number, or compute in float64 (jax_enable_x64)."
+            )
         return number
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:
@@ -150,7 +166,8 @@ class TreeKind(Kind):
 
     def accept(self, value: Any, where: str) -> Any:
         def accepted(path: Any, leaf: Any) -> Any:
-            return leaf if is_schedule(leaf) else _as_number(leaf, f"{where}{jax.tree_util.keystr(path)}")
+            name = f"{where}{jax.tree_util.keystr(path)}"
+            return NumberKind().accept(leaf, name) if np.shape(leaf) == () else _as_number(leaf, name)
 
         if value is None:
             raise TypeError(f"{where} must be a tree of numbers, arrays or schedules, got None.")
@@ -168,10 +185,14 @@ class KeyKind(Kind):
     dynamic = True
 
     def accept(self, value: Any, where: str) -> Any:
+        value = int(value) if isinstance(value, np.integer) else value
         seed = isinstance(value, int) and not isinstance(value, bool)
+        largest = np.iinfo(jax.dtypes.canonicalize_dtype(int)).max
+        if seed and not -largest <= value <= largest:
+            raise ValueError(f"{where} must be a seed of at most {largest}, got {value}. Write {value} % 2**31, or a random key.")
         if not seed and not is_key(value) and not jnp.issubdtype(getattr(value, "dtype", np.float32), jnp.integer):
             raise TypeError(f"{where} must be a random key or an integer seed, got {shown(value)}. Write jax.random.key(0).")
-        return int(value) if isinstance(value, np.integer) else value
+        return value
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:
         raw = not is_key(value) and np.ndim(value) == 1 and value.dtype == np.uint32
@@ -180,44 +201,6 @@ class KeyKind(Kind):
         if np.shape(value) != ():
             raise without_vmap(value, where)
         return value if is_key(value) else jax.random.key(value)
-
-
-_IN_WORDS: dict[Any, str] = {
-    int: "a Python integer",
-    str: "a string",
-    bool: "True or False",
-    Callable: "a function",
-    type(None): "None",
-}
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class StaticKind(Kind):
-    """A string, bool, shape-like int, function or tuple of them: part of the structure, compared by value.
-
-    `choices` are the only values, `types` the only types it may have; empty means any.
-    """
-
-    choices: tuple[Any, ...] = ()
-    types: tuple[Any, ...] = ()
-    dynamic = False
-
-    def accept(self, value: Any, where: str) -> Any:
-        if is_traced(value):
-            raise TypeError(f"{where} is part of the optimizer's structure and cannot be traced, got {shown(value)}. Pass a Python value.")
-        value = value.item() if isinstance(value, np.integer | np.bool_) else value
-        if not isinstance(value, Hashable):
-            raise TypeError(f"{where} is part of the optimizer's structure and must be hashable, got {shown(value)}.")
-        if self.choices and value not in self.choices:
-            raise ValueError(f"{where} must be one of {', '.join(map(repr, self.choices))}, got {value!r}.")
-        if self.types and type(value) not in self.types and not (Callable in self.types and callable(value)):
-            words = " or ".join(_IN_WORDS[kind] for kind in self.types)
-            raise TypeError(f"{where} must be {words}, got {shown(value)}. It is part of the optimizer's structure.")
-        return value
-
-    def resolve(self, value: Any, where: str, context: Any) -> Any:
-        return value
 
 
 @final
@@ -240,4 +223,5 @@ class AnyKind(Kind):
     def resolve(self, value: Any, where: str, context: Any) -> Any:
         if is_schedule(value):
             return NumberKind().resolve(value, where, context)
-        return value.argument_kind.resolve(value, where, context) if hasattr(value, "argument_kind") else value
+        kind = value.argument_kind if hasattr(value, "argument_kind") else TreeKind()
+        return kind.resolve(value, where, context)

@@ -121,7 +121,7 @@ def _update(tx: Call, flow: Flow, content: Any, params: PyTree, signals: Signals
         inner, entries = update_entries(opened, flow.entered() if scoped else flow, content or {}, params, signals)
         return flow.left(inner) if scoped else inner, entries or None
     new, content, *published = call_update(_pair(opened, signals)[1], flow, content, params, signals)
-    averages = tx.form.averages(content) if callable(tx.form.averages) else tx.form.averages
+    averages = tx.form.averages(content, context.moment) if callable(tx.form.averages) else tx.form.averages
     if isinstance(new, Flow):
         after = new
     elif averages:

@@ -46,7 +46,10 @@ def from_spec(spec: Any) -> Any:
     Only factories that were decorated, hence imported, can be named; nothing else is looked up, and nothing is
     executed but their calls. An error says where in the spec it is.
     """
-    return _made(spec, "spec")
+    try:
+        return _made(spec, "spec")
+    except RecursionError:
+        raise ValueError("spec is nested too deeply, or contains itself.") from None
 
 
 def _made(spec: Any, where: str) -> Any:
@@ -104,7 +107,7 @@ def _encoded_array(value: Any) -> dict[str, Any]:
     if is_key(value):
         return {"key": np.asarray(jax.random.key_data(value)).tolist(), "impl": str(jax.random.key_impl(value))}
     shape = {} if value.size else {"shape": list(value.shape)}
-    return {"array": np.asarray(value).tolist(), "dtype": str(value.dtype), **shape}
+    return {"array": _encoded(np.asarray(value).tolist(), ""), "dtype": str(value.dtype), **shape}
 
 
 def _decoded(value: Any, where: str) -> Any:
@@ -125,7 +128,8 @@ def _decoded(value: Any, where: str) -> Any:
         case {"pairs": list(items), **rest} if not rest:
             return _decoded_pairs(cast(list[Any], items), f"{where}['pairs']")
         case {"array": list() | int() | float() as items, "dtype": str(dtype), **rest} if not rest or set(rest) == {"shape"}:
-            return _tried(lambda: _array(items, dtype, rest.get("shape")), where, " is no array")
+            numbers = _decoded(items, f"{where}['array']")
+            return _tried(lambda: _array(numbers, dtype, rest.get("shape")), where, " is no array")
         case {"key": list(items), "impl": str(impl), **rest} if not rest:
             data = cast(list[Any], items)
             return _tried(lambda: jax.random.wrap_key_data(jnp.array(data, jnp.uint32), impl=impl), where, " is no key")
@@ -157,13 +161,15 @@ def _decoded_pairs(items: list[Any], where: str) -> dict[Any, Any]:
         if not isinstance(item, list) or len(cast(list[Any], item)) != 2:
             raise ValueError(f"{where}[{k}] must be a list of a key and a value, got {shown(item)}.")
         key, value = _decoded(item, f"{where}[{k}]")
-        _tried(lambda key=key: hash(key), f"{where}[{k}][0]")
+        _tried(lambda key=key: hash(key), f"{where}[{k}][0]", " must be hashable, a tuple and no list")
         found[key] = value
     return found
 
 
 def _array(items: Any, dtype: str, shape: Any) -> Any:
     """In the dtype that was written: NumPy's where JAX would narrow it."""
+    if not jnp.issubdtype(jnp.dtype(dtype), jnp.number):
+        raise ValueError(f"{dtype} is no dtype of numbers")
     array = np.array(items, jnp.dtype(dtype))
     array = array if shape is None else array.reshape(shape)
     return jnp.asarray(array) if jax.dtypes.canonicalize_dtype(array.dtype) == array.dtype else array

@@ -12,6 +12,7 @@ from gradtx._core import contract
 from gradtx._core.call import Call, Form, register
 from gradtx._core.flow import Flow
 from gradtx._core.hints import instead_of_transformation
+from gradtx._core.joint import Check
 from gradtx._core.kinds import Kind, shown
 from gradtx._core.order import check_order
 from gradtx._core.run import Context, init_entries, labels, update_entries
@@ -122,19 +123,24 @@ Moment: TypeAlias = Annotated[GradientTransformation, TransformationKind(statist
 def transformation(body: Callable[P, Any]) -> Callable[P, GradientTransformation]: ...
 @overload
 def transformation(
-    *, averages: bool | Callable[[Any], bool] = False, uphill: bool = False
+    *, averages: bool | Callable[[Any, Any], bool] = False, uphill: bool = False, check: Check | None = None
 ) -> Callable[[Callable[P, Any]], Callable[P, GradientTransformation]]: ...
-def transformation(body: Callable[..., Any] | None = None, *, averages: bool | Callable[[Any], bool] = False, uphill: bool = False) -> Any:
+def transformation(
+    body: Callable[..., Any] | None = None,
+    *,
+    averages: bool | Callable[[Any, Any], bool] = False,
+    uphill: bool = False,
+    check: Check | None = None,
+) -> Any:
     """Make a factory of transformations from a function that returns `(init, update)`, or a chain.
 
-    The call becomes a value; its body runs anew at every `init` and `update`, with schedules already evaluated.
-    Annotations say what an argument is: `Number` and its kin, `GradientTransformation` and `Moment` are children of
-    the pytree; strings, bools, ints and functions are part of its structure. `update(updates, state, params=None, *, ...)`
-    names what else it needs by keyword: `gradient` (the gradient behind the updates), `step`, `average`, or any extra the
-    caller passes. Inside, every leaf is a real array in float32 or wider.
+    The call becomes a value; its body runs anew at every `init` and `update`, with schedules already evaluated. Annotations say
+    what an argument is: `Number` and its kin, `GradientTransformation` and `Moment` are children of the pytree; strings, bools,
+    ints and functions are part of its structure. `update(updates, state, params=None, *, ...)` names what else it needs by keyword:
+    `gradient` (the one behind the updates), `step`, `average`, or an extra the caller passes. Inside, leaves are real and float32 or wider.
 
-    `averages=True` says that the updates become a running average, so that the gradient behind them stays what it was before.
-    `uphill=True` says that it adds what points uphill, as weight decay does, so that it has no place behind a learning rate.
+    `averages=True` says that the updates become a running average, so that the gradient behind them stays what it was before;
+    `uphill=True` that it adds what points uphill, as weight decay does, and has no place behind a learning rate; `check` as in `schedule`.
 
     ```python
     import gradtx, jax
@@ -153,7 +159,7 @@ def transformation(body: Callable[..., Any] | None = None, *, averages: bool | C
     ```
     """
     if body is None:
-        return functools.partial(_factory, averages=averages, uphill=uphill)
+        return functools.partial(_factory, averages=averages, uphill=uphill, check=check)
     return _factory(body)
 
 
@@ -181,7 +187,7 @@ def as_transformation(value: Any, where: str) -> GradientTransformation:
     return foreign(value.init, value.update)
 
 
-def holds_averages(state: Any) -> bool:
+def _holds_averages(state: Any, moment: Flow | None) -> bool:
     """Whether a part with this state is taken to average: it remembers floating-point arrays."""
     return any(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(state))
 
@@ -195,7 +201,7 @@ def _asks_by_keyword(arguments: Mapping[str, Any]) -> bool:
     return any(p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD) for p in parameters)
 
 
-@functools.partial(_factory, averages=holds_averages, any_extras=lambda arguments: _takes_extras(arguments["update_fn"]))
+@functools.partial(_factory, averages=_holds_averages, any_extras=lambda arguments: _takes_extras(arguments["update_fn"]))
 def foreign(init_fn: Callable[..., Any], update_fn: Callable[..., Any]) -> Any:
     """Another library's pair of functions as a part. Made by itself wherever such a pair stands for a transformation.
 

@@ -18,7 +18,8 @@ def source(value: Any) -> str:
     if isinstance(value, jax.Array | np.ndarray) and not isinstance(value, jax.core.Tracer):
         if is_key(value):
             return f"jax.random.wrap_key_data({source(jax.random.key_data(value))}, impl={str(jax.random.key_impl(value))!r})"
-        return f"jax.numpy.array({np.asarray(value).tolist()}, dtype={str(value.dtype)!r})"
+        narrowed = jax.dtypes.canonicalize_dtype(value.dtype) != value.dtype
+        return f"{'numpy' if narrowed else 'jax.numpy'}.array({np.asarray(value).tolist()}, dtype={str(value.dtype)!r})"
     return _container(value, source)
 
 

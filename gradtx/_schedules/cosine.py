@@ -9,12 +9,12 @@ import jax.numpy as jnp
 from gradtx._core.joint import exceeds
 from gradtx._core.schedule import schedule
 from gradtx._core.types import Fraction, Number, Positive
-from gradtx._schedules.polynomial import fraction
+from gradtx._schedules.polynomial import between, fraction
 
 
 def half_wave(passed: jax.Array) -> jax.Array:
-    """From 1 at 0 to 0 at 1 along half a cosine."""
-    return 0.5 * (1 + jnp.cos(jnp.pi * passed))
+    """From 1 at 0 to 0 at 1 along half a cosine, (1 + cos πs)/2; written so that it is exact to rounding near its end as well."""
+    return jnp.square(jnp.sin(0.5 * jnp.pi * (1 - passed)))
 
 
 @schedule
@@ -40,7 +40,7 @@ def warmup_cosine_decay_schedule(
     """
 
     def value(time: jax.Array) -> jax.Array:
-        rising = init_value + (peak_value - init_value) * fraction(time, 0, warmup_steps)
+        rising = between(init_value, peak_value, fraction(time, 0, warmup_steps))
         falling = end_value + (peak_value - end_value) * half_wave(fraction(time, warmup_steps, decay_steps - warmup_steps))
         return jnp.where(time < warmup_steps, rising, falling)
 

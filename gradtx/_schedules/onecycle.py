@@ -10,7 +10,7 @@ from gradtx._core.joint import exceeds
 from gradtx._core.schedule import schedule
 from gradtx._core.types import Fraction, Number, Positive
 from gradtx._schedules.cosine import half_wave
-from gradtx._schedules.polynomial import fraction
+from gradtx._schedules.polynomial import between, fraction
 
 
 @schedule
@@ -61,9 +61,9 @@ def linear_onecycle_schedule(
         first = peak_value / div_factor
         last = first / final_div_factor
         top, back = pct_start * transition_steps, pct_final * transition_steps
-        rising = first + (peak_value - first) * fraction(time, 0, top)
-        falling = peak_value + (first - peak_value) * fraction(time, top, back - top)
-        fading = first + (last - first) * fraction(time, back, transition_steps - back)
+        rising = between(first, peak_value, fraction(time, 0, top))
+        falling = between(peak_value, first, fraction(time, top, back - top))
+        fading = between(first, last, fraction(time, back, transition_steps - back))
         return jnp.where(time < top, rising, jnp.where(time < back, falling, fading))
 
     return value

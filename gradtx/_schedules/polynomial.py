@@ -13,7 +13,12 @@ from gradtx._core.types import Number, Positive
 def fraction(time: jax.Array, begin: Any, steps: Any) -> jax.Array:
     """How much of a stretch of `steps` from `begin` has passed at `time`, in [0, 1]. One of no length is a jump."""
     lasts = steps > 0
-    return jnp.where(lasts, jnp.clip((time - begin) / jnp.where(lasts, steps, 1), 0, 1), time >= begin)
+    return jnp.where(lasts, jnp.clip((time - begin) / jnp.where(lasts, steps, 1), 0, 1), (time >= begin).astype(time.dtype))
+
+
+def between(first: Any, last: Any, passed: jax.Array) -> jax.Array:
+    """From `first` to `last` along a straight line, from whichever is nearer, so that both are met exactly."""
+    return jnp.where(passed < 0.5, first + (last - first) * passed, last - (last - first) * (1 - passed))
 
 
 @schedule
@@ -27,7 +32,7 @@ def linear_schedule(
     init_value: Number, end_value: Number, transition_steps: Positive, transition_begin: Number = 0.0
 ) -> Callable[[jax.Array], Any]:
     """A straight line: `init_value` until step `transition_begin`, `end_value` from `transition_steps` steps later on."""
-    return lambda time: init_value + (end_value - init_value) * fraction(time, transition_begin, transition_steps)
+    return lambda time: between(init_value, end_value, fraction(time, transition_begin, transition_steps))
 
 
 @schedule

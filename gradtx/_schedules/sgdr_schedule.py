@@ -10,6 +10,7 @@ from gradtx._core.joint import exceeds
 from gradtx._core.schedule import schedule
 from gradtx._core.types import Number, Positive
 from gradtx._schedules.cosine import half_wave
+from gradtx._schedules.two_floats import TwoFloats, added, multiplied
 
 
 def _grows(period_factor: Any) -> None:
@@ -21,45 +22,50 @@ def _grows(period_factor: Any) -> None:
 def sgdr_schedule(peak_value: Number, period: Positive, period_factor: Number = 1.0, end_value: Number = 0.0) -> Callable[[jax.Array], Any]:
     """Cosine decay with warm restarts: `peak_value` at step 0 and at each restart, almost `end_value` just before.
 
-    The first period lasts `period` steps, each later one `period_factor` ≥ 1 times the one before. (Loshchilov &
-    Hutter 2016.)
+    The first period lasts `period` steps, each later one `period_factor` ≥ 1 times the one before. A restart is at the
+    first step at or after the end of a period; an end within an ulp of a step is at it. (Loshchilov & Hutter 2016.)
     """
 
     def value(time: jax.Array) -> jax.Array:
-        growing = period_factor > 1
-        factor = jnp.where(growing, jnp.asarray(period_factor, time.dtype), 2.0)
-        cycle = _cycle(time, period, factor)
-        passed = (time - _begin(cycle, period, factor)) / (period * factor**cycle)
-        passed = jnp.where(growing, passed, jnp.mod(time / period, 1))
+        numbers = (jnp.asarray(number, time.dtype) for number in (period, period_factor))
+        length, factor = (jnp.broadcast_to(number, time.shape) for number in numbers)
+        passed = _passed(jnp.maximum(time, 0), length, jnp.where(factor < 1, 1, factor))
         return end_value + (peak_value - end_value) * half_wave(jnp.clip(passed, 0, 1))
 
     return value
 
 
-def _cycle(time: jax.Array, period: Any, factor: jax.Array) -> jax.Array:
-    """The number of restarts up to `time`, from logarithms but for rounding, which the begins on both sides settle."""
-    guess = jnp.floor(jnp.log1p(time / period * (factor - 1)) / jnp.log1p(factor - 1))
-    guess = jax.lax.stop_gradient(jnp.maximum(guess, 1))
-    return guess - 1 + sum(time >= _begin(cycle, period, factor) for cycle in (guess, guess + 1))
+def _passed(time: jax.Array, period: jax.Array, factor: jax.Array) -> jax.Array:
+    """How much of its cycle has passed at `time`, which is in the cycle that logarithms tell or, for their rounding, in the next."""
+    growth = jnp.where(factor > 1, factor - 1, 1)
+    cycles = jnp.where(factor > 1, jnp.log1p(time / period * growth) / jnp.log1p(growth), time / period)
+    before = jnp.clip(jax.lax.stop_gradient(jnp.round(cycles)) - 1, 0, 2.0**31 - 128).astype(jnp.int32)
+    total, power = _geometric(factor, before)
+    zero = jnp.zeros_like(period)
+    begin, length = multiplied(total, (period, zero)), multiplied(power, (period, zero))
+    (step, rest), (next_step, next_rest) = _snapped(begin), _snapped(added(begin, length))
+    return jnp.where(time - next_step >= next_rest, (time - next_step - next_rest) / (length[0] * factor), (time - step - rest) / length[0])
 
 
-def _begin(cycle: jax.Array, period: Any, factor: jax.Array) -> jax.Array:
-    """The step at which a cycle begins, period (factorᵏ − 1) / (factor − 1); a whole number where it is one within rounding.
+def _geometric(factor: jax.Array, count: jax.Array) -> tuple[TwoFloats, TwoFloats]:
+    """1 + f + ... + f^(k − 1) and f^k, from the binary digits of k: twice as many terms, then one more where a digit is 1."""
+    zero, one = jnp.zeros_like(factor), jnp.ones_like(factor)
 
-    A factor in this precision is off by up to half an ulp, which moves the begin by k/2 to k half ulps; the formula by
-    three.
-    """
-    exponent = cycle * jnp.log1p(factor - 1)
-    begin = period * jnp.where(exponent > 1, (factor**cycle - 1) / (factor - 1), _binomial(cycle, factor - 1))
-    nearest = jnp.round(begin)
-    half_ulps = 3 + (cycle - 1) * (1 + jnp.minimum(exponent, 1)) / 2
-    within = jnp.abs(nearest - begin) <= half_ulps * begin * (jnp.finfo(begin.dtype).eps / 2)
-    return begin + jax.lax.stop_gradient(jnp.where(within, nearest - begin, 0))
+    def digit(sums: tuple[TwoFloats, TwoFloats], place: jax.Array) -> tuple[tuple[TwoFloats, TwoFloats], None]:
+        total, power = sums
+        twice = multiplied(total, added(power, (one, zero))), multiplied(power, power)
+        once_more = added(twice[0], twice[1]), multiplied(twice[1], (factor, zero))
+        is_one = (count >> place) & 1 == 1
+        return jax.tree.map(lambda more, same: jnp.where(is_one, more, same), once_more, twice), None
+
+    return jax.lax.scan(digit, ((zero, zero), (one, zero)), jnp.arange(30, -1, -1, dtype=jnp.int32))[0]
 
 
-def _binomial(count: jax.Array, growth: jax.Array) -> jax.Array:
-    """((1 + x)ᵏ − 1) / x = k (1 + (k − 1) x/2 (1 + (k − 2) x/3 (1 + ...))), whose rounding does not grow; 20 terms do for k x ≤ 1."""
-    nested = jnp.ones_like(count * growth)
-    for j in range(20, 0, -1):
-        nested = 1 + jnp.maximum(count - j, 0) * growth / (j + 1) * nested
-    return count * nested
+def _snapped(time: TwoFloats) -> TwoFloats:
+    """A time as the nearest step and what is missing to it: nothing within an ulp, which is what the numbers given are known to."""
+    step = jax.lax.stop_gradient(jnp.round(time[0]))
+    rest = (time[0] - step) + time[1]
+    whole = jax.lax.stop_gradient(jnp.round(rest))
+    step, rest = step + whole, rest - whole
+    is_step = jnp.abs(rest) <= jnp.finfo(step.dtype).eps * step
+    return step, rest - jax.lax.stop_gradient(jnp.where(is_step, rest, 0))

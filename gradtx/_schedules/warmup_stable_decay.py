@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from gradtx._core.joint import exceeds
 from gradtx._core.schedule import schedule
 from gradtx._core.types import Number, Positive
-from gradtx._schedules.polynomial import fraction
+from gradtx._schedules.polynomial import between, fraction
 
 
 def _fits(warmup_steps: Any, total_steps: Any, decay_steps: Any) -> None:
@@ -32,7 +32,7 @@ def warmup_stable_decay_schedule(
 
     def value(time: jax.Array) -> jax.Array:
         rising = peak_value * fraction(time, 0, warmup_steps)
-        falling = fraction(time, total_steps - decay_steps, decay_steps)
-        return jnp.where(time < warmup_steps, rising, peak_value + (end_value - peak_value) * falling)
+        falling = between(peak_value, end_value, fraction(time, total_steps - decay_steps, decay_steps))
+        return jnp.where(time < warmup_steps, rising, falling)
 
     return value

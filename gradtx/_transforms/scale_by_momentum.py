@@ -2,11 +2,16 @@
 
 from typing import Any
 
-from gradtx._core.transformation import Moment, holds_averages, transformation
+from gradtx._core.flow import Flow
+from gradtx._core.transformation import Moment, transformation
 from gradtx._core.types import PyTree
 
 
-@transformation(averages=holds_averages)
+def _moment_averages(state: Any, moment: Flow) -> bool:
+    return moment.averaged
+
+
+@transformation(averages=_moment_averages)
 def scale_by_momentum(moment: Moment) -> Any:
     """Replace the updates by a running statistic of them: u ← moment(u).
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from gradtx._core.kinds import shown
 from gradtx._core.numerics import leafwise
-from gradtx._core.transformation import stateless, transformation
+from gradtx._core.transformation import transformation
 from gradtx._core.trees import path_name
 from gradtx._core.types import PyTree, Tree
 
@@ -25,20 +25,29 @@ def scale_by_tree(factors: Tree) -> Any:
     or has the shape of its leaf; nothing else broadcasts.
     """
 
-    def apply(updates: PyTree) -> PyTree:
-        try:
-            full = jax.tree.map(lambda factor, part: jax.tree.map(lambda _: factor, part), factors, updates)
-        except ValueError as error:
-            raise ValueError(f"scale_by_tree: factors are no prefix of the updates' tree: {error}") from None
-        return _product(updates, jax.tree_util.tree_map_with_path(_fitted, full, updates))
+    def init(params: PyTree) -> None:
+        _fitted(factors, params)
 
-    return stateless(apply)
+    def update(updates: PyTree, state: None) -> tuple[PyTree, None]:
+        fitted = _fitted(factors, updates)
+        return _product(updates, jax.tree.map(lambda factor, u: jnp.asarray(factor).astype(u.dtype), fitted, updates)), state
+
+    return init, update
 
 
-def _fitted(path: Any, factor: Any, update: jax.Array) -> jax.Array:
-    if jnp.shape(factor) not in ((), update.shape):
+def _fitted(factors: PyTree, tree: PyTree) -> PyTree:
+    """The factor of each leaf of `tree`."""
+    try:
+        full = jax.tree.map(lambda factor, part: jax.tree.map(lambda _: factor, part), factors, tree)
+    except ValueError as error:
+        raise ValueError(f"scale_by_tree: factors are no prefix of the tree of the updates: {error}") from None
+    return jax.tree_util.tree_map_with_path(_checked, full, tree)
+
+
+def _checked(path: Any, factor: Any, leaf: jax.Array) -> Any:
+    if jnp.shape(factor) not in ((), leaf.shape):
         raise ValueError(
-            f"scale_by_tree: factors have {shown(factor)} at {path_name(path)}, where the updates have shape {update.shape}. "
+            f"scale_by_tree: factors have {shown(factor)} at {path_name(path)}, where the updates have shape {leaf.shape}. "
             "Give a scalar or an array of that shape."
         )
-    return jnp.asarray(factor).astype(update.dtype)
+    return factor

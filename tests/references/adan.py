@@ -4,7 +4,7 @@ import numpy as np
 
 
 def adan(x, gradients, eta, beta1=0.02, beta2=0.08, beta3=0.01, eps=1e-8):
-    """Xie et al. 2022 (arXiv 2208.06677), algorithm 1 with neither restart nor weight decay. m₀ = g₀, v₀ = 0, n₀ = g₀²."""
+    """Xie et al. 2022, "Adan" (arXiv 2208.06677), algorithm 1 with neither restart nor weight decay. m₀ = g₀, v₀ = 0, n₀ = g₀²."""
     m = v = n = before = None
     for g in gradients:
         if before is None:
@@ -20,7 +20,7 @@ def adan(x, gradients, eta, beta1=0.02, beta2=0.08, beta3=0.01, eps=1e-8):
 
 
 def corrected_adan(x, gradients, eta, beta1=0.02, beta2=0.08, beta3=0.01, eps=1e-8, mixed=None):
-    """The authors' code: algorithm 1 with moments that start at zero and are corrected for it, as in Adam.
+    """Xie et al. 2022, "Adan" (arXiv 2208.06677), algorithm 1 as in the authors' code: moments start at zero and are corrected for it.
 
     The difference is mixed in with 1 − β₂, unless `mixed` says otherwise.
     """

@@ -10,7 +10,10 @@ def adapted(delta, before, g, eta_minus, eta_plus, delta_min, delta_max):
 
 
 def rprop_plus(x, gradients, delta_0, eta_minus=0.5, eta_plus=1.2, delta_min=1e-6, delta_max=50.0):
-    """Riedmiller & Braun 1993, which Igel & Hüsken 2003 call Rprop⁺: where the sign turns, the last step is taken back."""
+    """Igel & Hüsken 2003, "Empirical evaluation of the improved Rprop learning algorithms" (Neurocomputing), section 2, Rprop⁺.
+
+    The method of Riedmiller & Braun 1993: where the sign turns, the last step is taken back.
+    """
     delta, before, step = np.full_like(x, delta_0), np.zeros_like(x), np.zeros_like(x)
     for g in gradients:
         delta, turned = adapted(delta, before, g, eta_minus, eta_plus, delta_min, delta_max)
@@ -21,7 +24,10 @@ def rprop_plus(x, gradients, delta_0, eta_minus=0.5, eta_plus=1.2, delta_min=1e-
 
 
 def irprop_minus(x, gradients, delta_0, eta_minus=0.5, eta_plus=1.2, delta_min=1e-6, delta_max=50.0):
-    """Igel & Hüsken 2003, iRprop⁻: where the sign turns, no step is taken and none is taken back. PyTorch's Rprop."""
+    """Igel & Hüsken 2003, "Empirical evaluation of the improved Rprop learning algorithms" (Neurocomputing), section 2, iRprop⁻.
+
+    Where the sign turns, no step is taken and none is taken back: PyTorch's Rprop.
+    """
     delta, before = np.full_like(x, delta_0), np.zeros_like(x)
     for g in gradients:
         delta, turned = adapted(delta, before, g, eta_minus, eta_plus, delta_min, delta_max)
