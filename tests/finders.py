@@ -53,7 +53,7 @@ FINDERS: dict[str, tuple[Case, str]] = {
     "D22": (of_row("contrib.madgrad"), "step_counts_stop_at_the_end"),
     "D23": (on_the_usual_tree("sm3", learning_rate=0.1), "every_kind_of_tree"),
     "D24": (of_row("clip"), "complex_equals_real_and_imaginary_parts"),
-    "D26": (of_row("contrib.reduce_on_plateau"), "vmap_over_every_number_equals_a_loop"),
+    "D26": (of_row("contrib.reduce_on_plateau", law="vmap_over_every_number_equals_a_loop"), "vmap_over_every_number_equals_a_loop"),
     "D28": (of_row("normalize_by_update_norm"), "mixed_dtypes_keep_their_own"),
     "rprop": (from_its_paper("rprop"), "trajectory_is_the_references"),
     "adan": (from_its_paper("adan"), "trajectory_is_the_references"),

@@ -1,12 +1,13 @@
 """What is surveyed: Optax's factories as cases of the kit, the schedules, and the published defects with the law that finds each."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from gradtx.testing import Case, Law, Violation, _problem
+from gradtx.testing import LAWS, Case, Law, Violation, _problem
 from tests.mannered import Pair
 from tests.optax_cases import CASES, OptaxCase, ScheduleCase, itself, small_tree
 
@@ -44,16 +45,24 @@ def adapted(row: OptaxCase) -> Callable[..., Any]:
     return factory
 
 
-def case_of(row: OptaxCase, **changes: Any) -> Case:
-    """A row of Optax's table as a case of the kit."""
+EXACT = "on the kit's loss, whose Hessian is diagonal, its estimate is exact whatever it draws"
+EXEMPT = {"contrib.hutchinson_estimator_diag_hessian": {"random_draws_are_fresh": EXACT}}
+
+
+def case_of(row: OptaxCase, law: str = "", **changes: Any) -> Case:
+    """A row of Optax's table as a case of the kit. Numbers that cannot be traced are bound, but for laws about numbers."""
+    about_numbers = law in LAWS and LAWS[law].function.__module__.endswith("sweeping")
+    swept = {name: number for name, number in row.numbers.items() if about_numbers or name not in row.untraceable}
+    bound = {name: number for name, number in row.numbers.items() if name not in swept}
     objective = {"obj_fn": lambda params, grads: _problem.loss}
     about = {
         "needs": objective if row.extras == ("obj_fn",) else row.extras,
         "params": None if row.tree is small_tree else row.tree(),
         "survives": STATED.get(row.name, "leaf"),
+        "exempt": EXEMPT.get(row.name, {}),
         "name": row.name,
     }
-    return Case(adapted(row), row.numbers, **{**about, **changes})
+    return Case(functools.partial(adapted(row), **bound), swept, **{**about, **changes})
 
 
 def is_traceable(case: Case, name: str) -> bool:
