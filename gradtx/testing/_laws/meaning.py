@@ -46,7 +46,7 @@ def trajectory_is_the_references(case: Case) -> None:
 @law("Fold the step count and the leaf's path into the key: jax.random.fold_in(jax.random.fold_in(key, step), k).")
 def random_draws_are_fresh(case: Case) -> None:
     """Noise at one step is not the noise of the next, nor that of another leaf."""
-    params = {"w": jnp.zeros(64), "v": jnp.zeros(64)} if case.params is None else case.problem()
+    params = {"w": jnp.zeros(64), "v": jnp.zeros(64), "s": jnp.zeros(())} if case.params is None else case.problem()
     zeros = jax.tree.map(lambda leaf: jnp.zeros_like(leaf) if is_trainable(leaf) else leaf, params)
     tx = case.make()
     state, draws = tx.init(zeros), []
