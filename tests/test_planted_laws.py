@@ -31,12 +31,6 @@ SLOW = {
 }
 """Laws that compile more than one step: tried on the rows that are about them alone, for time's sake."""
 
-BLIND = {
-    "state in a closure": "each of the two runs makes the transformation afresh, and with it the closure",
-    "integers trained": "the law looks at the parameters, which gradtx.apply_updates leaves alone, and not at the updates",
-}
-"""Bugs that the kit cannot see yet, and why."""
-
 every_bug = pytest.mark.parametrize("row", PLANTED, ids=lambda row: row.name)
 
 
@@ -46,13 +40,7 @@ def report(row: Planted, broken: bool) -> Report:
     return check(row.case(row.broken if broken else row.twin), laws=laws)
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
-        pytest.param(row, id=row.name, marks=[pytest.mark.xfail(reason=BLIND[row.name], strict=True)] if row.name in BLIND else [])
-        for row in PLANTED
-    ],
-)
+@every_bug
 def test_a_bug_breaks_its_law(row):
     assert row.law in {verdict.law.name for verdict in report(row, True).broken}
 

@@ -26,10 +26,10 @@ def jit_equals_eager(case: Case) -> None:
 @law("Keep everything that a step changes in the state, and draw random numbers from a key in the state or the step count.")
 def runs_are_identical(case: Case) -> None:
     """A run can be repeated to the last bit, in the same process too."""
-    params = case.problem()
+    tx, params = case.make(), case.problem()
+    ones = jax.tree.map(jnp.ones_like, params)
 
     def two_steps() -> Any:
-        tx, ones = case.make(), jax.tree.map(jnp.ones_like, params)
         first, state = tx.update(ones, tx.init(params), params, **case.extras(params, ones))
         second, state = tx.update(ones, state, params, **case.extras(params, ones))
         return first, second, state

@@ -80,13 +80,17 @@ def untrained_leaves_are_left_alone(case: Case) -> None:
         for gradient in gradients:
             given = "None" if gradient is None else str(gradient.dtype)
             try:
-                _, moved = _one_step(case, params, {"s": jnp.ones(2), "n": gradient})
+                updates, moved = _one_step(case, params, {"s": jnp.ones(2), "n": gradient})
             except Exception as error:
                 raise Violation("a step", f"{type(error).__name__}: {str(error).splitlines()[0]}", f"{name}, gradient {given}") from error
             is_key = jnp.issubdtype(params["n"].dtype, jax.dtypes.prng_key)
             before, after = (jax.random.key_data(tree["n"]) if is_key else tree["n"] for tree in (params, moved))
             if before.dtype != after.dtype or not bool(jnp.all(before == after)):
                 raise Violation(shown(before), shown(after), f"{name}, gradient {given}")
+            update = updates["n"]
+            is_number = update is not None and jnp.issubdtype(update.dtype, jnp.number) and update.dtype != jax.dtypes.float0
+            if is_number and bool(jnp.any(update != 0)):
+                raise Violation("no update", shown(update), f"{name}, gradient {given}")
 
 
 @law("Refuse a gradient whose shape is not the parameter's, naming the leaf.")
