@@ -3,7 +3,7 @@
 from typing import Any
 
 import jax
-from jax.experimental.shard_alike import shard_alike
+import jax.numpy as jnp
 
 from gradtx._core.kinds import is_traced
 from gradtx._core.types import PyTree
@@ -31,12 +31,22 @@ def beside(params: PyTree, state: PyTree) -> PyTree:
     return jax.tree.map(spread, state)
 
 
+def like(owner: jax.Array, leaf: jax.Array) -> jax.Array:
+    """`leaf`, laid out like `owner`, which has its shape and dtype.
+
+    A constant belongs to no device, and a compiler puts it on all of them. Chosen element by element, and never, from
+    `owner`, it follows the owner's layout. The barrier hides from
+    the compiler that the choice is no choice.
+    """
+    return jnp.where(jax.lax.optimization_barrier(False), owner, leaf)
+
+
 def _tied(params: PyTree, state: PyTree) -> PyTree:
     by_path = dict(jax.tree_util.tree_leaves_with_path(params))
 
     def tied(path: tuple[Any, ...], leaf: Any) -> Any:
         owner = next((by_path[path[k:]] for k in range(len(path) + 1) if path[k:] in by_path), None)
         belongs = owner is not None and owner.ndim and owner.shape == leaf.shape and owner.dtype == leaf.dtype
-        return shard_alike(owner, leaf)[1] if belongs else leaf
+        return like(owner, leaf) if belongs else leaf
 
     return jax.tree_util.tree_map_with_path(tied, state)
