@@ -1,65 +1,23 @@
-"""What is certified: a row for each optimizer, with its paper, the same numbers in the other libraries, and the reasons to differ."""
+"""What is certified of the foundation."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
-import numpy as np
 import optax
 
 import gradtx as gx
 from tests import dialects
+from tests.certified.certificate import LR, Certificate, Reason, on_convex_loss, paper
 from tests.dialects import TINY
-from tests.paths import drawn, in_gradtx, on_bowl
+from tests.paths import drawn
 from tests.references import adam, adaptive, bowl, momentum, newton, search
-from tests.references.problem import STEPS, distance, follow
+from tests.references.problem import STEPS
 
-LR, B1, B2, EPS = 0.1, 0.9, 0.999, 1e-8
+B1, B2, EPS = 0.9, 0.999, 1e-8
 IN_TORCH = {"lr": LR, "betas": (B1, B2), "eps": EPS}
 IN_KERAS = {"learning_rate": LR, "beta_1": B1, "beta_2": B2, "epsilon": EPS}
 BEFORE = "ε joins √v before the correction"
 INSIDE = "ε is inside the root"
-
-
-class Paper(NamedTuple):
-    """The paper's recurrence, whose docstring is the citation, the optimizer with its numbers, and how far from it an optimizer is."""
-
-    reference: Callable[..., Iterator[Any]]
-    optimizer: gx.GradientTransformation
-    distance_of: Callable[[gx.GradientTransformation], float]
-
-
-class Reason(NamedTuple):
-    """Why a path is another one, and the chain that takes it, None where no choice of parts does."""
-
-    words: str
-    dialect: gx.GradientTransformation | None
-
-
-class Certificate(NamedTuple):
-    """A row: the call at its defaults, the paper, the same numbers in the other libraries, and a reason for each that departs."""
-
-    call: str
-    paper: Paper
-    torch: tuple[str, dict[str, Any]] | None = None
-    optax: Any = None
-    keras: tuple[str, dict[str, Any]] | None = None
-    reasons: dict[str, Reason] = {}  # noqa: RUF012
-
-    @property
-    def optimizer(self) -> gx.GradientTransformation:
-        return eval(self.call, {**vars(gx), "lr": LR})
-
-
-def paper(tx: gx.GradientTransformation, reference: Callable[..., Iterator[Any]], **numbers: float) -> Paper:
-    return Paper(reference, tx, lambda tx: distance(in_gradtx(tx), follow(reference, **numbers)))
-
-
-def on_convex_loss(tx: gx.GradientTransformation, reference: Callable[..., Iterator[Any]], points: Callable[[], Iterator[Any]]) -> Paper:
-    def distance_of(tx: gx.GradientTransformation) -> float:
-        path = np.stack(list(points()))
-        return float(np.max(np.abs(on_bowl(tx) - path)) / np.max(np.abs(path - bowl.START)))
-
-    return Paper(reference, tx, distance_of)
 
 
 def newton_points() -> Iterator[Any]:

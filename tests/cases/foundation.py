@@ -1,4 +1,4 @@
-"""The table of cases: one row for every factory of transformations, and the problem that the laws run them on."""
+"""A row for every factory of the foundation."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import optax
 
 import gradtx as gx
-from gradtx import GradientTransformation
 from gradtx.testing import Case
+from tests.cases.exemptions import BY_NAME, FROZEN, HESSIAN, LOSS, MEANS, SECOND_ORDER, draws, functions, whole_leaf
 
 
 def negated(updates: Any) -> Any:
@@ -18,37 +18,6 @@ def negated(updates: Any) -> Any:
 def by_name(path: str, leaf: Any) -> bool:
     return path.startswith("s")
 
-
-FUNCTIONS = "its arguments are functions, which no data can name"
-WHOLE_LEAF = "it measures or chooses leaves as wholes"
-KEYED = "each leaf has random numbers of its own, by its path"
-BY_NAME = "it chooses leaves by their names"
-PATTERN = "its pattern over paths matches no leaf there, which is an error"
-MEANS = "the mean over an axis that is sharded needs the sums of all shards, one for each output"
-DENSE = "it solves with the whole Hessian, which every device needs"
-CURVATURE = "its curvature is measured in the precision of the parameters"
-ANY_EXTRA = "another library's part may take extras under any name"
-
-
-def functions(*laws: str) -> dict[str, str]:
-    return dict.fromkeys(("specs_round_trip", *laws), FUNCTIONS)
-
-
-def draws() -> dict[str, str]:
-    return dict.fromkeys(("arranging_leaves_changes_nothing", "splitting_a_leaf_changes_nothing"), KEYED)
-
-
-def whole_leaf() -> dict[str, str]:
-    return {"splitting_a_leaf_changes_nothing": WHOLE_LEAF}
-
-
-LOSS = ("value_fn",)
-SECOND_ORDER = {"small_steps_add_up": CURVATURE}
-HESSIAN = SECOND_ORDER | dict.fromkeys(("no_leaf_is_gathered", "explicit_meshes_work"), DENSE)
-FROZEN = {
-    "every_kind_of_tree": PATTERN,
-    "arranging_leaves_changes_nothing": BY_NAME,
-}
 
 CASES = [
     Case(gx.chain(gx.clip(1.0), gx.ema(0.9))),
@@ -116,41 +85,3 @@ CASES = [
     Case(gx.uncorrected_adam(0.1)),
     Case(gx.yogi(0.1)),
 ]
-
-
-def make_params(dtype: Any = jnp.float32, seed: int = 0) -> dict[str, Any]:
-    keys = jax.random.split(jax.random.key(seed), 3)
-    return {
-        "w": jax.random.normal(keys[0], (4, 3)).astype(dtype),
-        "b": jax.random.normal(keys[1], (3,)).astype(dtype),
-        "s": jax.random.normal(keys[2], ()).astype(dtype),
-    }
-
-
-def loss(params: Any) -> jax.Array:
-    """A wavy convex bowl with a different curvature for each weight."""
-    leaves = [jnp.ravel(leaf) for leaf in jax.tree.leaves(params) if jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.inexact)]
-    if not leaves:
-        return jnp.zeros(())
-    flat = jnp.concatenate(leaves)
-    curvature = (jnp.arange(1, flat.size + 1) / flat.size).astype(flat.dtype)
-    return jnp.sum(curvature * (flat - 0.5) ** 2) + 0.1 * jnp.sum(jnp.cos(flat))
-
-
-def step(tx: GradientTransformation, params: Any, state: Any, dtype: Any = None) -> tuple[Any, Any, Any]:
-    """One step of training; gradients in `dtype` where given."""
-    grads = jax.grad(loss)(params)
-    if dtype is not None:
-        grads = jax.tree.map(lambda g: g.astype(dtype), grads)
-    updates, state = tx.update(grads, state, params, value_fn=loss)
-    return gx.apply_updates(params, updates), state, updates
-
-
-def train(tx: GradientTransformation, params: Any, steps: int) -> Any:
-    """The parameters and the state after `steps` steps, by scan."""
-
-    def body(carry: Any, _: None) -> tuple[Any, None]:
-        params, state, _ = step(tx, *carry)
-        return (params, state), None
-
-    return jax.lax.scan(body, (params, tx.init(params)), None, length=steps)[0]
