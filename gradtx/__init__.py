@@ -49,11 +49,16 @@ from gradtx._optimizers.adamax import adamax
 from gradtx._optimizers.adamw import adamw
 from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
+from gradtx._optimizers.dog import dog
+from gradtx._optimizers.dowg import dowg
 from gradtx._optimizers.laprop import laprop
 from gradtx._optimizers.lion import lion
+from gradtx._optimizers.momo import momo
 from gradtx._optimizers.nadam import nadam
 from gradtx._optimizers.newton import newton
 from gradtx._optimizers.newton_cg import newton_cg
+from gradtx._optimizers.polyak_sgd import polyak_sgd
+from gradtx._optimizers.prodigy import prodigy
 from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
@@ -76,12 +81,18 @@ from gradtx._transforms.clip import clip
 from gradtx._transforms.clip_by_block_rms import clip_by_block_rms
 from gradtx._transforms.clip_by_global_norm import clip_by_global_norm
 from gradtx._transforms.keep_best_draw import keep_best_draw
+from gradtx._transforms.reduce_on_plateau import reduce_on_plateau
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
+from gradtx._transforms.scale_by_dog import scale_by_dog
+from gradtx._transforms.scale_by_dowg import scale_by_dowg
 from gradtx._transforms.scale_by_hessian import scale_by_hessian
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
+from gradtx._transforms.scale_by_momo import scale_by_momo
+from gradtx._transforms.scale_by_polyak import scale_by_polyak
+from gradtx._transforms.scale_by_prodigy import scale_by_prodigy
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._transforms.scale_by_stddev import scale_by_stddev
@@ -134,6 +145,8 @@ __all__ = [
     "cosine_onecycle_schedule",
     "decaying_max",
     "describe",
+    "dog",
+    "dowg",
     "dozat_average",
     "ema",
     "exponential_decay",
@@ -150,6 +163,7 @@ __all__ = [
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
+    "momo",
     "nadam",
     "nadam_momentum_schedule",
     "named",
@@ -159,18 +173,26 @@ __all__ = [
     "numerical_gradient",
     "one_sided_numerical_gradient",
     "piecewise_constant_schedule",
+    "polyak_sgd",
     "polynomial_schedule",
+    "prodigy",
     "radam",
     "random_search",
+    "reduce_on_plateau",
     "rmsprop",
     "running_max",
     "running_sum",
     "scale",
     "scale_by_abs",
     "scale_by_conjugate_gradient",
+    "scale_by_dog",
+    "scale_by_dowg",
     "scale_by_hessian",
     "scale_by_learning_rate",
     "scale_by_momentum",
+    "scale_by_momo",
+    "scale_by_polyak",
+    "scale_by_prodigy",
     "scale_by_rectified_rms",
     "scale_by_rms",
     "scale_by_stddev",

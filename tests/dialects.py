@@ -129,3 +129,14 @@ def before_learning_rate(second: gx.GradientTransformation, b1: float, b2: float
 def keras_adamax(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:
     """Epsilon is added to u and not to ∣g∣: max(b2 u, ∣g∣) is the root of a maximum of g² that decays by b2²."""
     return chain(scale_by_momentum(bias_correction(ema(b1))), scale_by_rms(decaying_max(b2**2), eps), scale_by_learning_rate(lr))
+
+
+@gx.schedule
+def adam_correction(b1: gx.Decay, b2: gx.Decay):
+    """√(1 − β₂ᵗ) / (1 − β₁ᵗ), what Adam's two corrections come to, with t from 1."""
+    return lambda time: jnp.sqrt(1 - b2 ** (time + 1)) / (1 - b1 ** (time + 1))
+
+
+def optax_prodigy(b1, b2):
+    """Prodigy whose learning rate makes Adam's bias correction, without an ε."""
+    return gx.prodigy(adam_correction(b1, b2), b1, b2, eps=TINY)

@@ -26,7 +26,8 @@ def _on_gradients(tx: gx.GradientTransformation, params: Any, gradients: Any) ->
 def _on_bowl(tx: gx.GradientTransformation, x: jax.Array) -> jax.Array:
     def step(carry: Any, _: None) -> Any:
         x, state = carry
-        updates, state = tx.update(jax.grad(bowl.loss)(x), state, x, value_fn=bowl.loss)
+        value, gradient = jax.value_and_grad(bowl.loss)(x)
+        updates, state = tx.update(gradient, state, x, value=value, value_fn=bowl.loss)
         x = gx.apply_updates(x, updates)
         return (x, state), x
 

@@ -15,8 +15,8 @@ import gradtx as gx
 from tests import references
 from tests.dialects import TINY, paper_amsgrad, paper_nadam
 from tests.paths import drawn, in_gradtx, on_bowl
-from tests.references import adam, adaptive, bowl, momentum, newton, search
-from tests.references.problem import STEPS, Path, distance, draws, follow
+from tests.references import adam, adaptive, bowl, controllers, momentum, newton, search
+from tests.references.problem import STEPS, Path, distance, draws, follow, follow_whole
 
 
 class Case(NamedTuple):
@@ -25,6 +25,7 @@ class Case(NamedTuple):
     optimizer: gx.GradientTransformation
     reference: Callable[..., Iterator[Any]]
     numbers: dict[str, float]
+    follow: Callable[..., Path] = follow
 
 
 CASES = {
@@ -83,6 +84,17 @@ CASES = {
     "radam defaults": Case(gx.radam(0.1, eps=TINY), adam.radam, {"alpha": 0.1, "tractable": 5.0}),
     "laprop": Case(gx.laprop(0.1, 0.8, 0.95, 0.3), adam.laprop, {"lamda": 0.1, "mu": 0.8, "nu": 0.95, "eps": 0.3}),
     "laprop defaults": Case(gx.laprop(0.1), adam.laprop, {"lamda": 0.1}),
+    "dog": Case(gx.dog(reps_rel=0.03, eps_root=0.3), controllers.dog, {"rel": 0.03, "eps": 0.3}, follow_whole),
+    "dog defaults": Case(gx.dog(), controllers.dog, {"rel": 1e-6, "eps": 1e-8}, follow_whole),
+    "dowg": Case(gx.dowg(initial_distance=0.3, eps=0.2), controllers.dowg, {"r": 0.3, "eps": 0.2}, follow_whole),
+    "dowg defaults": Case(gx.dowg(), controllers.dowg, {"r": 0.01, "eps": 1e-4}, follow_whole),
+    "prodigy": Case(
+        gx.prodigy(0.7, 0.8, 0.95, 0.3, 0.01, 2.0),
+        controllers.prodigy,
+        {"d": 0.01, "gamma": 0.7, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "coefficient": 2.0},
+        follow_whole,
+    ),
+    "prodigy defaults": Case(gx.prodigy(), controllers.prodigy, {"d": 1e-6}, follow_whole),
 }
 
 
@@ -93,7 +105,7 @@ def trajectory(name: str) -> Path:
 
 @functools.cache
 def reference_trajectory(name: str) -> Path:
-    return follow(CASES[name].reference, **CASES[name].numbers)
+    return CASES[name].follow(CASES[name].reference, **CASES[name].numbers)
 
 
 @pytest.mark.parametrize("name", CASES)

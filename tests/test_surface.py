@@ -29,6 +29,7 @@ CORE_ORDER = [
     "order",
     "flow",
     "numerics",
+    "whole",
     "trees",
     "selection",
     "random",

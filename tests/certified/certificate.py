@@ -8,7 +8,7 @@ import numpy as np
 import gradtx as gx
 from tests.paths import in_gradtx, on_bowl
 from tests.references import bowl
-from tests.references.problem import distance, follow
+from tests.references.problem import distance, follow, follow_whole
 
 LR = 0.1
 """The learning rate of every row."""
@@ -46,6 +46,11 @@ class Certificate(NamedTuple):
 
 def paper(tx: gx.GradientTransformation, reference: Callable[..., Iterator[Any]], **numbers: float) -> Paper:
     return Paper(reference, tx, lambda tx: distance(in_gradtx(tx), follow(reference, **numbers)))
+
+
+def whole_paper(tx: gx.GradientTransformation, reference: Callable[..., Iterator[Any]], **numbers: float) -> Paper:
+    """For a recurrence that measures all weights together."""
+    return Paper(reference, tx, lambda tx: distance(in_gradtx(tx), follow_whole(reference, **numbers)))
 
 
 def on_convex_loss(tx: gx.GradientTransformation, reference: Callable[..., Iterator[Any]], points: Callable[[], Iterator[Any]]) -> Paper:

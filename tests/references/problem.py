@@ -27,6 +27,17 @@ def follow(reference: Any, **numbers: float) -> Path:
     return {leaf: np.stack(list(reference(start[leaf], gradients[leaf], **numbers))) for leaf in start}
 
 
+def follow_whole(reference: Any, **numbers: float) -> Path:
+    """The points of a reference that measures all weights together: it runs on one vector of them."""
+    start, gradients = draws()
+    leaves = list(start)
+    flat = np.concatenate([start[leaf].ravel() for leaf in leaves])
+    rows = np.concatenate([gradients[leaf].reshape(STEPS, -1) for leaf in leaves], axis=1)
+    points = np.stack(list(reference(flat, rows, **numbers)))
+    columns = np.split(points, np.cumsum([start[leaf].size for leaf in leaves])[:-1], axis=1)
+    return {leaf: column.reshape(STEPS, *start[leaf].shape) for leaf, column in zip(leaves, columns, strict=True)}
+
+
 def distance(path: Path, reference: Path) -> float:
     """The largest difference in any leaf at any step, relative to how far the reference moves that leaf.
 
