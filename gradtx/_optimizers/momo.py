@@ -13,6 +13,7 @@ def momo(learning_rate: LearningRate = 1.0, decay: Decay = 0.9, f_min: Number = 
     """Momentum with Polyak's step size, bounded: θ ← θ − min(η, max(f̄ + ⟨d, θ⟩ − γ − f_min, 0) / ‖d‖²) d.
 
     d, f̄ and γ are averages of the gradient, the loss and ⟨g, θ⟩. It needs the extra `value`, the loss on the same batch, and bears a
-    `learning_rate` η that is too large by orders of magnitude. No weight decay: it belongs into the loss. (Schaipp et al. 2023, arXiv 2305.07583.)
+    `learning_rate` η that is too large by orders of magnitude. No weight decay:
+    it belongs into the loss. (Schaipp et al. 2023, arXiv 2305.07583.)
     """
     return chain(scale_by_momo(learning_rate, decay, f_min), scale_by_learning_rate(learning_rate))
