@@ -51,6 +51,7 @@ from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
 from gradtx._optimizers.laprop import laprop
 from gradtx._optimizers.lion import lion
+from gradtx._optimizers.muon import muon
 from gradtx._optimizers.nadam import nadam
 from gradtx._optimizers.newton import newton
 from gradtx._optimizers.newton_cg import newton_cg
@@ -76,6 +77,7 @@ from gradtx._transforms.clip import clip
 from gradtx._transforms.clip_by_block_rms import clip_by_block_rms
 from gradtx._transforms.clip_by_global_norm import clip_by_global_norm
 from gradtx._transforms.keep_best_draw import keep_best_draw
+from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
@@ -84,12 +86,14 @@ from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
+from gradtx._transforms.scale_by_shape import scale_by_aspect_ratio, scale_by_larger_side, scale_by_tall_aspect_ratio
 from gradtx._transforms.scale_by_stddev import scale_by_stddev
 from gradtx._transforms.scale_by_tree import scale_by_tree
 from gradtx._transforms.sign import sign
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
 from gradtx._wrappers.freeze import freeze
 from gradtx._wrappers.skip_nonfinite import skip_nonfinite
+from gradtx._wrappers.split import adam_elsewhere, split
 
 __all__ = [
     "Decay",
@@ -114,6 +118,7 @@ __all__ = [
     "adabelief",
     "adagrad",
     "adam",
+    "adam_elsewhere",
     "adamax",
     "adamw",
     "add_decayed_weights",
@@ -150,6 +155,7 @@ __all__ = [
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
+    "muon",
     "nadam",
     "nadam_momentum_schedule",
     "named",
@@ -158,6 +164,8 @@ __all__ = [
     "newton_cg",
     "numerical_gradient",
     "one_sided_numerical_gradient",
+    "orthogonalize",
+    "orthogonalize_by",
     "piecewise_constant_schedule",
     "polynomial_schedule",
     "radam",
@@ -167,13 +175,16 @@ __all__ = [
     "running_sum",
     "scale",
     "scale_by_abs",
+    "scale_by_aspect_ratio",
     "scale_by_conjugate_gradient",
     "scale_by_hessian",
+    "scale_by_larger_side",
     "scale_by_learning_rate",
     "scale_by_momentum",
     "scale_by_rectified_rms",
     "scale_by_rms",
     "scale_by_stddev",
+    "scale_by_tall_aspect_ratio",
     "scale_by_tree",
     "scaled_schedule",
     "schedule",
@@ -183,6 +194,7 @@ __all__ = [
     "sign",
     "signum",
     "skip_nonfinite",
+    "split",
     "staircase_decay",
     "stateless",
     "summed_schedule",

@@ -30,6 +30,7 @@ CORE_ORDER = [
     "flow",
     "numerics",
     "trees",
+    "matrices",
     "selection",
     "random",
     "rooted",
