@@ -1,5 +1,6 @@
 """Gradient transformations for JAX in which an optimizer is a value."""
 
+from gradtx._bases.kronecker import kronecker_eigenbasis, kronecker_eigensystem
 from gradtx._core.apply import apply_updates
 from gradtx._core.describe import describe
 from gradtx._core.flow import Flow
@@ -60,6 +61,7 @@ from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
 from gradtx._optimizers.sgd import sgd
 from gradtx._optimizers.signum import signum
+from gradtx._optimizers.soap import soap
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
 from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
@@ -92,6 +94,7 @@ from gradtx._transforms.scale_by_tree import scale_by_tree
 from gradtx._transforms.sign import sign
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
 from gradtx._wrappers.freeze import freeze
+from gradtx._wrappers.in_basis import in_basis
 from gradtx._wrappers.skip_nonfinite import skip_nonfinite
 from gradtx._wrappers.split import adam_elsewhere, split
 
@@ -147,10 +150,13 @@ __all__ = [
     "from_spec",
     "hyperparameters",
     "identity",
+    "in_basis",
     "inverse_sqrt_schedule",
     "inverse_time_decay",
     "join_schedules",
     "keep_best_draw",
+    "kronecker_eigenbasis",
+    "kronecker_eigensystem",
     "laprop",
     "linear_onecycle_schedule",
     "linear_schedule",
@@ -194,6 +200,7 @@ __all__ = [
     "sign",
     "signum",
     "skip_nonfinite",
+    "soap",
     "split",
     "staircase_decay",
     "stateless",

@@ -90,6 +90,12 @@ CASES = {
         {"eta": 0.1, "mu": 0.8, "lamda": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 0.3, "table": matrix.DEEPSEEK, "rms": 1.0},
     ),
     "muon defaults": Case(gx.muon(0.1, is_matrix), matrix.muon, {"eta": 0.1}),
+    "soap": Case(
+        gx.soap(0.1, is_matrix, 0.8, 0.9, 0.3, 0.2, 0.7, 3),
+        matrix.soap,
+        {"eta": 0.1, "lamda": 0.2, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "decay": 0.7, "every": 3},
+    ),
+    "soap defaults": Case(gx.soap(0.1, is_matrix), matrix.soap, {"eta": 0.1}),
 }
 
 

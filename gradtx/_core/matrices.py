@@ -65,6 +65,17 @@ def whole(leaf: jax.Array) -> jax.Array:
     return jax.sharding.reshard(leaf, jax.P(*(None for _ in leaf.shape))) if any(spec) else leaf
 
 
+def gathered(leaf: jax.Array) -> jax.Array:
+    """The leaf with its rows and columns picked one by one, so that what is made of it lies on every device alike.
+
+    A compiler that spreads a square of products as the leaf is spread moves it from where `init` put it, and the
+    second step compiles anew. The barrier hides that all are picked.
+    """
+    for axis, size in enumerate(leaf.shape):
+        leaf = jnp.take(leaf, jax.lax.optimization_barrier(jnp.arange(size)), axis=axis, mode="clip")
+    return leaf
+
+
 def placed(leaf: jax.Array, like: jax.Array) -> jax.Array:
     """The leaf where another one of its shape lies, where that was told."""
     spec = jax.typeof(like).sharding.spec
@@ -79,3 +90,8 @@ def over_norm(x: jax.Array, eps: Any, factor: Any = 1.0, axes: tuple[int, ...] =
     y = x / size
     norm = root(jnp.sum(y * y, axis=axes, keepdims=True))
     return y / (factor * norm + eps / size)
+
+
+def product(x: jax.Array, y: jax.Array) -> jax.Array:
+    """The product of matrices in the full precision of their dtype."""
+    return jnp.matmul(x, y, precision=jax.lax.Precision.HIGHEST)
