@@ -1,5 +1,6 @@
 """Gradient transformations for JAX in which an optimizer is a value."""
 
+from gradtx._bases.kronecker import kronecker_eigenbasis, kronecker_eigensystem
 from gradtx._core.apply import apply_updates
 from gradtx._core.describe import describe
 from gradtx._core.flow import Flow
@@ -51,6 +52,7 @@ from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
 from gradtx._optimizers.laprop import laprop
 from gradtx._optimizers.lion import lion
+from gradtx._optimizers.muon import muon
 from gradtx._optimizers.nadam import nadam
 from gradtx._optimizers.newton import newton
 from gradtx._optimizers.newton_cg import newton_cg
@@ -59,6 +61,7 @@ from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
 from gradtx._optimizers.sgd import sgd
 from gradtx._optimizers.signum import signum
+from gradtx._optimizers.soap import soap
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
 from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
@@ -76,6 +79,7 @@ from gradtx._transforms.clip import clip
 from gradtx._transforms.clip_by_block_rms import clip_by_block_rms
 from gradtx._transforms.clip_by_global_norm import clip_by_global_norm
 from gradtx._transforms.keep_best_draw import keep_best_draw
+from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
@@ -84,12 +88,15 @@ from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
+from gradtx._transforms.scale_by_shape import scale_by_aspect_ratio, scale_by_larger_side, scale_by_tall_aspect_ratio
 from gradtx._transforms.scale_by_stddev import scale_by_stddev
 from gradtx._transforms.scale_by_tree import scale_by_tree
 from gradtx._transforms.sign import sign
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
 from gradtx._wrappers.freeze import freeze
+from gradtx._wrappers.in_basis import in_basis
 from gradtx._wrappers.skip_nonfinite import skip_nonfinite
+from gradtx._wrappers.split import adam_elsewhere, split
 
 __all__ = [
     "Decay",
@@ -114,6 +121,7 @@ __all__ = [
     "adabelief",
     "adagrad",
     "adam",
+    "adam_elsewhere",
     "adamax",
     "adamw",
     "add_decayed_weights",
@@ -142,14 +150,18 @@ __all__ = [
     "from_spec",
     "hyperparameters",
     "identity",
+    "in_basis",
     "inverse_sqrt_schedule",
     "inverse_time_decay",
     "join_schedules",
     "keep_best_draw",
+    "kronecker_eigenbasis",
+    "kronecker_eigensystem",
     "laprop",
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
+    "muon",
     "nadam",
     "nadam_momentum_schedule",
     "named",
@@ -158,6 +170,8 @@ __all__ = [
     "newton_cg",
     "numerical_gradient",
     "one_sided_numerical_gradient",
+    "orthogonalize",
+    "orthogonalize_by",
     "piecewise_constant_schedule",
     "polynomial_schedule",
     "radam",
@@ -167,13 +181,16 @@ __all__ = [
     "running_sum",
     "scale",
     "scale_by_abs",
+    "scale_by_aspect_ratio",
     "scale_by_conjugate_gradient",
     "scale_by_hessian",
+    "scale_by_larger_side",
     "scale_by_learning_rate",
     "scale_by_momentum",
     "scale_by_rectified_rms",
     "scale_by_rms",
     "scale_by_stddev",
+    "scale_by_tall_aspect_ratio",
     "scale_by_tree",
     "scaled_schedule",
     "schedule",
@@ -183,6 +200,8 @@ __all__ = [
     "sign",
     "signum",
     "skip_nonfinite",
+    "soap",
+    "split",
     "staircase_decay",
     "stateless",
     "summed_schedule",

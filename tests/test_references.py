@@ -13,9 +13,10 @@ import pytest
 
 import gradtx as gx
 from tests import references
+from tests.certified.matrix import is_matrix
 from tests.dialects import TINY, paper_amsgrad, paper_nadam
 from tests.paths import drawn, in_gradtx, on_bowl
-from tests.references import adam, adaptive, bowl, momentum, newton, search
+from tests.references import adam, adaptive, bowl, matrix, momentum, newton, search
 from tests.references.problem import STEPS, Path, distance, draws, follow
 
 
@@ -83,6 +84,18 @@ CASES = {
     "radam defaults": Case(gx.radam(0.1, eps=TINY), adam.radam, {"alpha": 0.1, "tractable": 5.0}),
     "laprop": Case(gx.laprop(0.1, 0.8, 0.95, 0.3), adam.laprop, {"lamda": 0.1, "mu": 0.8, "nu": 0.95, "eps": 0.3}),
     "laprop defaults": Case(gx.laprop(0.1), adam.laprop, {"lamda": 0.1}),
+    "muon": Case(
+        gx.muon(0.1, is_matrix, 0.8, 0.2, 0.7, 0.9, 0.3, orthogonal=gx.orthogonalize("deepseek"), scaling=gx.scale_by_larger_side()),
+        matrix.muon,
+        {"eta": 0.1, "mu": 0.8, "lamda": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 0.3, "table": matrix.DEEPSEEK, "rms": 1.0},
+    ),
+    "muon defaults": Case(gx.muon(0.1, is_matrix), matrix.muon, {"eta": 0.1}),
+    "soap": Case(
+        gx.soap(0.1, is_matrix, 0.8, 0.9, 0.3, 0.2, 0.7, 3),
+        matrix.soap,
+        {"eta": 0.1, "lamda": 0.2, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "decay": 0.7, "every": 3},
+    ),
+    "soap defaults": Case(gx.soap(0.1, is_matrix), matrix.soap, {"eta": 0.1}),
 }
 
 
