@@ -47,6 +47,7 @@ from gradtx._optimizers.adagrad import adagrad
 from gradtx._optimizers.adam import adam
 from gradtx._optimizers.adamax import adamax
 from gradtx._optimizers.adamw import adamw
+from gradtx._optimizers.adan import adan
 from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
 from gradtx._optimizers.laprop import laprop
@@ -79,9 +80,11 @@ from gradtx._transforms.keep_best_draw import keep_best_draw
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
+from gradtx._transforms.scale_by_extrapolated_momentum import scale_by_extrapolated_momentum
 from gradtx._transforms.scale_by_hessian import scale_by_hessian
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
+from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal_learning_rate
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._transforms.scale_by_stddev import scale_by_stddev
@@ -116,6 +119,7 @@ __all__ = [
     "adam",
     "adamax",
     "adamw",
+    "adan",
     "add_decayed_weights",
     "add_noise",
     "amsgrad",
@@ -168,9 +172,11 @@ __all__ = [
     "scale",
     "scale_by_abs",
     "scale_by_conjugate_gradient",
+    "scale_by_extrapolated_momentum",
     "scale_by_hessian",
     "scale_by_learning_rate",
     "scale_by_momentum",
+    "scale_by_proximal_learning_rate",
     "scale_by_rectified_rms",
     "scale_by_rms",
     "scale_by_stddev",

@@ -13,9 +13,9 @@ import pytest
 
 import gradtx as gx
 from tests import references
-from tests.dialects import TINY, paper_amsgrad, paper_nadam
+from tests.dialects import TINY, paper_adan, paper_amsgrad, paper_nadam
 from tests.paths import drawn, in_gradtx, on_bowl
-from tests.references import adam, adaptive, bowl, momentum, newton, search
+from tests.references import adam, adan, adaptive, bowl, elementwise, momentum, newton, rprop, search
 from tests.references.problem import STEPS, Path, distance, draws, follow
 
 
@@ -83,6 +83,13 @@ CASES = {
     "radam defaults": Case(gx.radam(0.1, eps=TINY), adam.radam, {"alpha": 0.1, "tractable": 5.0}),
     "laprop": Case(gx.laprop(0.1, 0.8, 0.95, 0.3), adam.laprop, {"lamda": 0.1, "mu": 0.8, "nu": 0.95, "eps": 0.3}),
     "laprop defaults": Case(gx.laprop(0.1), adam.laprop, {"lamda": 0.1}),
+    "adan": Case(
+        gx.adan(0.1, 0.8, 0.7, 0.95, 0.3), adan.corrected_adan, {"eta": 0.1, "beta1": 0.2, "beta2": 0.3, "beta3": 0.05, "eps": 0.3}
+    ),
+    "adan defaults": Case(gx.adan(0.1), adan.corrected_adan, {"eta": 0.1}),
+    "adan as published": Case(
+        paper_adan(0.1, 0.8, 0.7, 0.95, 0.3), adan.adan, {"eta": 0.1, "beta1": 0.2, "beta2": 0.3, "beta3": 0.05, "eps": 0.3}
+    ),
 }
 
 

@@ -1,0 +1,10 @@
+"""A row for every factory of the element-wise optimizers."""
+
+import gradtx as gx
+from gradtx.testing import Case
+
+CASES = [
+    Case(gx.scale_by_extrapolated_momentum(gx.ema(0.9), gx.ema(0.8), 0.8)),
+    Case(gx.scale_by_proximal_learning_rate(0.1, 0.2), survives="all"),
+    Case(gx.adan(0.1, weight_decay=0.1)),
+]

@@ -1,0 +1,23 @@
+"""What is certified of the element-wise optimizers."""
+
+import optax
+
+import gradtx as gx
+from tests import dialects
+from tests.certified.certificate import LR, Certificate, Reason, paper
+from tests.dialects import TINY
+from tests.references import adan, elementwise, rprop
+
+CERTIFICATES = [
+    Certificate(
+        "adan(lr)",
+        paper(gx.adan(LR), adan.adan, eta=LR),
+        None,
+        optax.adan(LR, 0.98, 0.92, 0.99, 1e-8, eps_root=0.0),
+        None,
+        {
+            "paper": Reason("averages start at the first gradient", dialects.paper_adan(LR, 0.98, 0.92, 0.99, 1e-8)),
+            "Optax": Reason("differences are mixed in with 1 − b2", dialects.optax_adan(LR, 0.98, 0.92, 0.99, 1e-8)),
+        },
+    ),
+]

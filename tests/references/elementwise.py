@@ -1,0 +1,3 @@
+"""Methods that move each element by its own past alone."""
+
+import numpy as np

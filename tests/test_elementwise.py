@@ -1,0 +1,24 @@
+"""What the parts of element-wise optimizers promise beyond their trajectories."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gradtx as gx
+
+
+def test_proximal_decay_divides_the_weights():
+    params, updates = np.array([2.0, -3.0]), np.array([0.5, 1.0])
+    tx = gx.scale_by_proximal_learning_rate(0.1, 4.0)
+    with jax.enable_x64(True):
+        new = gx.apply_updates(params, tx.update(updates, tx.init(params), params)[0])
+    np.testing.assert_allclose(new, (params - 0.1 * updates) / 1.4, rtol=1e-14)
+
+
+def test_proximal_decay_is_for_the_chosen_leaves():
+    params = {"w": np.ones(2), "b": np.ones(2)}
+    tx = gx.scale_by_proximal_learning_rate(0.5, 2.0, "w")
+    updates, _ = tx.update(jax.tree.map(np.zeros_like, params), tx.init(params), params)
+    np.testing.assert_array_equal(updates["w"], -0.5)
+    np.testing.assert_array_equal(updates["b"], 0)
