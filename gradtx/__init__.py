@@ -36,6 +36,7 @@ from gradtx._moments.belief_average import belief_average
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.dozat_average import dozat_average
 from gradtx._moments.ema import ema
+from gradtx._moments.mixed_average import mixed_average
 from gradtx._moments.nesterov import nesterov
 from gradtx._moments.running_max import decaying_max, running_max
 from gradtx._moments.running_sum import running_sum
@@ -48,6 +49,7 @@ from gradtx._optimizers.adam import adam
 from gradtx._optimizers.adamax import adamax
 from gradtx._optimizers.adamw import adamw
 from gradtx._optimizers.adan import adan
+from gradtx._optimizers.ademamix import ademamix
 from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
 from gradtx._optimizers.laprop import laprop
@@ -64,6 +66,7 @@ from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
 from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
 from gradtx._schedules.decay import exponential_decay, inverse_sqrt_schedule, inverse_time_decay, staircase_decay
+from gradtx._schedules.half_life_schedule import half_life_schedule
 from gradtx._schedules.joining import join_schedules, piecewise_constant_schedule, shifted_schedule
 from gradtx._schedules.nadam_momentum_schedule import nadam_momentum_schedule
 from gradtx._schedules.onecycle import cosine_onecycle_schedule, linear_onecycle_schedule
@@ -122,6 +125,7 @@ __all__ = [
     "adan",
     "add_decayed_weights",
     "add_noise",
+    "ademamix",
     "amsgrad",
     "apply_updates",
     "belief_average",
@@ -144,6 +148,7 @@ __all__ = [
     "foreign",
     "freeze",
     "from_spec",
+    "half_life_schedule",
     "hyperparameters",
     "identity",
     "inverse_sqrt_schedule",
@@ -154,6 +159,7 @@ __all__ = [
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
+    "mixed_average",
     "nadam",
     "nadam_momentum_schedule",
     "named",

@@ -22,3 +22,11 @@ def test_proximal_decay_is_for_the_chosen_leaves():
     updates, _ = tx.update(jax.tree.map(np.zeros_like, params), tx.init(params), params)
     np.testing.assert_array_equal(updates["w"], -0.5)
     np.testing.assert_array_equal(updates["b"], 0)
+
+
+def test_half_lives_move_along_a_straight_line():
+    with jax.enable_x64(True):
+        decays = np.asarray(gx.half_life_schedule(0.5, 0.999, 10)(jnp.arange(13)))
+    half_lives = np.log(0.5) / np.log(decays)
+    np.testing.assert_allclose(half_lives[:11], np.linspace(1, np.log(0.5) / np.log(0.999), 11), rtol=1e-12)
+    np.testing.assert_allclose(decays[10:], 0.999, rtol=1e-15)

@@ -90,6 +90,21 @@ CASES = {
     "adan as published": Case(
         paper_adan(0.1, 0.8, 0.7, 0.95, 0.3), adan.adan, {"eta": 0.1, "beta1": 0.2, "beta2": 0.3, "beta3": 0.05, "eps": 0.3}
     ),
+    "ademamix": Case(
+        gx.ademamix(0.1, 0.8, 0.95, 0.97, 3.0, 0.3, 0.2),
+        elementwise.ademamix,
+        {"eta": 0.1, "beta1": 0.8, "beta2": 0.95, "beta3": 0.97, "alpha": 3.0, "eps": 0.3, "lamda": 0.2},
+    ),
+    "ademamix defaults": Case(gx.ademamix(0.1), elementwise.ademamix, {"eta": 0.1}),
+    "ademamix, warmups": Case(
+        gx.ademamix(
+            0.1,
+            b3=gx.shifted_schedule(gx.half_life_schedule(0.9, 0.9999, 40), 1),
+            alpha=gx.shifted_schedule(gx.linear_schedule(0, 5, 40), 1),
+        ),
+        elementwise.ademamix,
+        {"eta": 0.1, "warmup": 40},
+    ),
 }
 
 

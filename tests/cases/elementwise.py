@@ -7,4 +7,6 @@ CASES = [
     Case(gx.scale_by_extrapolated_momentum(gx.ema(0.9), gx.ema(0.8), 0.8)),
     Case(gx.scale_by_proximal_learning_rate(0.1, 0.2), survives="all"),
     Case(gx.adan(0.1, weight_decay=0.1)),
+    Case(gx.mixed_average(gx.bias_correction(gx.ema(0.9)), gx.ema(0.99), 2.0)),
+    Case(gx.ademamix(0.1, weight_decay=0.1)),
 ]

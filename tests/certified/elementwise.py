@@ -20,4 +20,10 @@ CERTIFICATES = [
             "Optax": Reason("differences are mixed in with 1 − b2", dialects.optax_adan(LR, 0.98, 0.92, 0.99, 1e-8)),
         },
     ),
+    Certificate(
+        "ademamix(lr)",
+        paper(gx.ademamix(LR), elementwise.ademamix, eta=LR),
+        None,
+        optax.contrib.ademamix(LR, 0.9, 0.999, 0.9999, 5.0, 1e-8),
+    ),
 ]

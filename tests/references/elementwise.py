@@ -1,3 +1,20 @@
 """Methods that move each element by its own past alone."""
 
 import numpy as np
+
+
+def ademamix(x, gradients, eta, beta1=0.9, beta2=0.999, beta3=0.9999, alpha=5.0, eps=1e-8, lamda=0.0, warmup=None):
+    """Pagliardini et al. 2024, "The AdEMAMix Optimizer" (arXiv 2409.03137), algorithm 1.
+
+    Schedulers of α and β₃ over `warmup` steps, with β_start = β₁; none unless given.
+    """
+    m1 = m2 = nu = np.zeros_like(x)
+    for t, g in enumerate(gradients, start=1):
+        share = 1.0 if warmup is None else min(t / warmup, 1.0)
+        slow = np.exp(np.log(beta1) * np.log(beta3) / ((1 - share) * np.log(beta3) + share * np.log(beta1)))
+        m1 = beta1 * m1 + (1 - beta1) * g
+        m2 = slow * m2 + (1 - slow) * g
+        nu = beta2 * nu + (1 - beta2) * g**2
+        m1_hat, nu_hat = m1 / (1 - beta1**t), nu / (1 - beta2**t)
+        x = x - eta * ((m1_hat + share * alpha * m2) / (np.sqrt(nu_hat) + eps) + lamda * x)
+        yield x
