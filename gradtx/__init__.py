@@ -44,6 +44,7 @@ from gradtx._moments.trace import trace
 from gradtx._moments.two_rate_average import two_rate_average
 from gradtx._moments.yogi_average import yogi_average
 from gradtx._optimizers.adabelief import adabelief
+from gradtx._optimizers.adadelta import adadelta
 from gradtx._optimizers.adagrad import adagrad
 from gradtx._optimizers.adam import adam
 from gradtx._optimizers.adamax import adamax
@@ -91,6 +92,7 @@ from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._transforms.scale_by_stddev import scale_by_stddev
+from gradtx._transforms.scale_by_step_rms import scale_by_step_rms
 from gradtx._transforms.scale_by_tree import scale_by_tree
 from gradtx._transforms.sign import sign
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
@@ -118,6 +120,7 @@ __all__ = [
     "Tree",
     "Where",
     "adabelief",
+    "adadelta",
     "adagrad",
     "adam",
     "adamax",
@@ -186,6 +189,7 @@ __all__ = [
     "scale_by_rectified_rms",
     "scale_by_rms",
     "scale_by_stddev",
+    "scale_by_step_rms",
     "scale_by_tree",
     "scaled_schedule",
     "schedule",

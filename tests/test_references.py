@@ -105,6 +105,8 @@ CASES = {
         elementwise.ademamix,
         {"eta": 0.1, "warmup": 40},
     ),
+    "adadelta": Case(gx.adadelta(1.0, 0.7, 0.3), elementwise.adadelta, {"rho": 0.7, "eps": 0.3}),
+    "adadelta defaults": Case(gx.adadelta(), elementwise.adadelta, {}),
 }
 
 

@@ -9,4 +9,6 @@ CASES = [
     Case(gx.adan(0.1, weight_decay=0.1)),
     Case(gx.mixed_average(gx.bias_correction(gx.ema(0.9)), gx.ema(0.99), 2.0)),
     Case(gx.ademamix(0.1, weight_decay=0.1)),
+    Case(gx.scale_by_step_rms(0.9, 1e-3)),
+    Case(gx.adadelta(0.1)),
 ]

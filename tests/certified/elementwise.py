@@ -26,4 +26,11 @@ CERTIFICATES = [
         None,
         optax.contrib.ademamix(LR, 0.9, 0.999, 0.9999, 5.0, 1e-8),
     ),
+    Certificate(
+        "adadelta(lr)",
+        paper(gx.adadelta(), elementwise.adadelta),
+        ("Adadelta", {"lr": LR, "rho": 0.95, "eps": 1e-6}),
+        optax.adadelta(LR, 0.95, 1e-6),
+        ("Adadelta", {"learning_rate": LR, "rho": 0.95, "epsilon": 1e-6}),
+    ),
 ]

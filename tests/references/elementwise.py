@@ -18,3 +18,14 @@ def ademamix(x, gradients, eta, beta1=0.9, beta2=0.999, beta3=0.9999, alpha=5.0,
         m1_hat, nu_hat = m1 / (1 - beta1**t), nu / (1 - beta2**t)
         x = x - eta * ((m1_hat + share * alpha * m2) / (np.sqrt(nu_hat) + eps) + lamda * x)
         yield x
+
+
+def adadelta(x, gradients, rho=0.95, eps=1e-6):
+    """Zeiler 2012, "ADADELTA" (arXiv 1212.5701), algorithm 1."""
+    of_gradient = of_step = np.zeros_like(x)
+    for g in gradients:
+        of_gradient = rho * of_gradient + (1 - rho) * g**2
+        step = -np.sqrt(of_step + eps) / np.sqrt(of_gradient + eps) * g
+        of_step = rho * of_step + (1 - rho) * step**2
+        x = x + step
+        yield x
