@@ -51,6 +51,7 @@ from gradtx._optimizers.adamax import adamax
 from gradtx._optimizers.adamw import adamw
 from gradtx._optimizers.adan import adan
 from gradtx._optimizers.ademamix import ademamix
+from gradtx._optimizers.adopt import adopt
 from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
 from gradtx._optimizers.laprop import laprop
@@ -72,6 +73,7 @@ from gradtx._schedules.joining import join_schedules, piecewise_constant_schedul
 from gradtx._schedules.nadam_momentum_schedule import nadam_momentum_schedule
 from gradtx._schedules.onecycle import cosine_onecycle_schedule, linear_onecycle_schedule
 from gradtx._schedules.polynomial import constant_schedule, linear_schedule, polynomial_schedule
+from gradtx._schedules.power_schedule import power_schedule
 from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
@@ -86,6 +88,7 @@ from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
 from gradtx._transforms.scale_by_extrapolated_momentum import scale_by_extrapolated_momentum
 from gradtx._transforms.scale_by_hessian import scale_by_hessian
+from gradtx._transforms.scale_by_lagged_rms import scale_by_lagged_rms
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal_learning_rate
@@ -129,6 +132,7 @@ __all__ = [
     "add_decayed_weights",
     "add_noise",
     "ademamix",
+    "adopt",
     "amsgrad",
     "apply_updates",
     "belief_average",
@@ -173,6 +177,7 @@ __all__ = [
     "one_sided_numerical_gradient",
     "piecewise_constant_schedule",
     "polynomial_schedule",
+    "power_schedule",
     "radam",
     "random_search",
     "rmsprop",
@@ -183,6 +188,7 @@ __all__ = [
     "scale_by_conjugate_gradient",
     "scale_by_extrapolated_momentum",
     "scale_by_hessian",
+    "scale_by_lagged_rms",
     "scale_by_learning_rate",
     "scale_by_momentum",
     "scale_by_proximal_learning_rate",

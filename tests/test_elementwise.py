@@ -30,3 +30,12 @@ def test_half_lives_move_along_a_straight_line():
     half_lives = np.log(0.5) / np.log(decays)
     np.testing.assert_allclose(half_lives[:11], np.linspace(1, np.log(0.5) / np.log(0.999), 11), rtol=1e-12)
     np.testing.assert_allclose(decays[10:], 0.999, rtol=1e-15)
+
+
+@pytest.mark.parametrize("bound", [gx.power_schedule(1.0, 0.25), 10.0])
+def test_the_first_gradient_moves_nothing_in_adopt(bound):
+    tx = gx.adopt(0.1, max_delta=bound)
+    params = np.ones(3, np.float32)
+    updates, state = tx.update(np.full(3, 2, np.float32), tx.init(params), params)
+    np.testing.assert_array_equal(updates, 0)
+    np.testing.assert_allclose(jax.tree.leaves(state["adopt"]["scale_by_lagged_rms"])[0], 4)

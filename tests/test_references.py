@@ -107,6 +107,12 @@ CASES = {
     ),
     "adadelta": Case(gx.adadelta(1.0, 0.7, 0.3), elementwise.adadelta, {"rho": 0.7, "eps": 0.3}),
     "adadelta defaults": Case(gx.adadelta(), elementwise.adadelta, {}),
+    "adopt": Case(
+        gx.adopt(0.1, 0.8, 0.95, 0.3, gx.power_schedule(1.0, 0.1)),
+        elementwise.adopt,
+        {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "exponent": 0.1},
+    ),
+    "adopt defaults": Case(gx.adopt(0.1), elementwise.adopt, {"alpha": 0.1}),
 }
 
 

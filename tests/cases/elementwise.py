@@ -11,4 +11,6 @@ CASES = [
     Case(gx.ademamix(0.1, weight_decay=0.1)),
     Case(gx.scale_by_step_rms(0.9, 1e-3)),
     Case(gx.adadelta(0.1)),
+    Case(gx.scale_by_lagged_rms(0.9, 1e-3)),
+    Case(gx.adopt(0.1, weight_decay=0.1)),
 ]

@@ -33,4 +33,10 @@ CERTIFICATES = [
         optax.adadelta(LR, 0.95, 1e-6),
         ("Adadelta", {"learning_rate": LR, "rho": 0.95, "epsilon": 1e-6}),
     ),
+    Certificate(
+        "adopt(lr)",
+        paper(gx.adopt(LR), elementwise.adopt, alpha=LR),
+        None,
+        optax.contrib.adopt(LR, 0.9, 0.9999, 1e-6),
+    ),
 ]

@@ -29,3 +29,15 @@ def adadelta(x, gradients, rho=0.95, eps=1e-6):
         of_step = rho * of_step + (1 - rho) * step**2
         x = x + step
         yield x
+
+
+def adopt(x, gradients, alpha, beta1=0.9, beta2=0.9999, eps=1e-6, exponent=0.25):
+    """Taniguchi et al. 2024, "ADOPT" (arXiv 2411.02853), algorithm 2."""
+    m, v = np.zeros_like(x), gradients[0] ** 2
+    yield x
+    for t, g in enumerate(gradients[1:], start=1):
+        bound = t**exponent
+        m = beta1 * m + (1 - beta1) * np.clip(g / np.maximum(np.sqrt(v), eps), -bound, bound)
+        x = x - alpha * m
+        v = beta2 * v + (1 - beta2) * g**2
+        yield x
