@@ -39,3 +39,9 @@ def test_the_first_gradient_moves_nothing_in_adopt(bound):
     updates, state = tx.update(np.full(3, 2, np.float32), tx.init(params), params)
     np.testing.assert_array_equal(updates, 0)
     np.testing.assert_allclose(jax.tree.leaves(state["adopt"]["scale_by_lagged_rms"])[0], 4)
+
+
+def test_powers_of_time_begin_at_one():
+    with jax.enable_x64(True):
+        values = gx.power_schedule(3.0, 0.25)(jnp.array([0, 1, 16, 81]))
+    np.testing.assert_allclose(values, [3, 3, 6, 9], rtol=1e-14)
