@@ -63,6 +63,7 @@ from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
 from gradtx._optimizers.sgd import sgd
+from gradtx._optimizers.sgdw import sgdw
 from gradtx._optimizers.signum import signum
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
@@ -201,6 +202,7 @@ __all__ = [
     "schedule",
     "sgd",
     "sgdr_schedule",
+    "sgdw",
     "shifted_schedule",
     "sign",
     "signum",

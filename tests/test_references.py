@@ -13,7 +13,7 @@ import pytest
 
 import gradtx as gx
 from tests import references
-from tests.dialects import TINY, paper_adan, paper_amsgrad, paper_nadam
+from tests.dialects import TINY, paper_adan, paper_amsgrad, paper_nadam, paper_nadamw
 from tests.paths import drawn, in_gradtx, on_bowl
 from tests.references import adam, adan, adaptive, bowl, elementwise, momentum, newton, rprop, search
 from tests.references.problem import STEPS, Path, distance, draws, follow
@@ -113,6 +113,8 @@ CASES = {
         {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "exponent": 0.1},
     ),
     "adopt defaults": Case(gx.adopt(0.1), elementwise.adopt, {"alpha": 0.1}),
+    "sgdw": Case(gx.sgdw(0.1, gx.trace(0.8), 0.2), elementwise.sgdw, {"alpha": 0.1, "lamda": 0.1 * 0.2, "beta1": 0.8}),
+    "sgdw defaults": Case(gx.sgdw(0.1), elementwise.sgdw, {"alpha": 0.1, "lamda": 0.1 * 5e-4}),
 }
 
 

@@ -2,6 +2,7 @@
 
 import gradtx as gx
 from gradtx.testing import Case
+from tests.cases.exemptions import draws
 
 CASES = [
     Case(gx.scale_by_extrapolated_momentum(gx.ema(0.9), gx.ema(0.8), 0.8)),
@@ -13,4 +14,5 @@ CASES = [
     Case(gx.adadelta(0.1)),
     Case(gx.scale_by_lagged_rms(0.9, 1e-3)),
     Case(gx.adopt(0.1, weight_decay=0.1)),
+    Case(gx.sgdw(0.1, weight_decay=0.1)),
 ]

@@ -1,12 +1,43 @@
 """What is certified of the element-wise optimizers."""
 
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
 import optax
 
 import gradtx as gx
 from tests import dialects
-from tests.certified.certificate import LR, Certificate, Reason, paper
+from tests.certified.certificate import LR, Certificate, Paper, Reason, paper
 from tests.dialects import TINY
+from tests.paths import in_gradtx
 from tests.references import adan, elementwise, rprop
+from tests.references.problem import Path, distance, draws
+
+
+def noise() -> Path:
+    """The draws of `noisy_sgd` under key 0: what it adds to gradients of 0, at a variance that stays 1."""
+    start, gradients = draws()
+    tx = gx.noisy_sgd(1.0, 0, eta=1.0, gamma=0.0)
+
+    def step(state: Any, gradient: Any) -> Any:
+        update, state = tx.update(gradient, state)
+        return state, jax.tree.map(jnp.negative, update)
+
+    with jax.enable_x64(True):
+        return jax.tree.map(np.asarray, jax.lax.scan(step, tx.init(start), jax.tree.map(np.zeros_like, gradients))[1])
+
+
+def noisy_paper(tx: gx.GradientTransformation, **numbers: float) -> Paper:
+    def distance_of(tx: gx.GradientTransformation) -> float:
+        (start, gradients), drawn = draws(), noise()
+        reference = elementwise.noisy_gradient_descent
+        path = {leaf: np.stack(list(reference(start[leaf], gradients[leaf], drawn[leaf], **numbers))) for leaf in start}
+        return distance(in_gradtx(tx), path)
+
+    return Paper(elementwise.noisy_gradient_descent, tx, distance_of)
+
 
 CERTIFICATES = [
     Certificate(
@@ -39,4 +70,5 @@ CERTIFICATES = [
         None,
         optax.contrib.adopt(LR, 0.9, 0.9999, 1e-6),
     ),
+    Certificate("sgdw(lr)", paper(gx.sgdw(LR), elementwise.sgdw, alpha=LR, lamda=LR * 5e-4)),
 ]

@@ -41,3 +41,15 @@ def adopt(x, gradients, alpha, beta1=0.9, beta2=0.9999, eps=1e-6, exponent=0.25)
         x = x - alpha * m
         v = beta2 * v + (1 - beta2) * g**2
         yield x
+
+
+def sgdw(x, gradients, alpha, lamda, beta1=0.9, eta=1.0):
+    """Loshchilov & Hutter 2017, "Decoupled Weight Decay Regularization" (arXiv 1711.05101), algorithm 1.
+
+    λ is multiplied by the schedule η, not by α.
+    """
+    m = 0.0
+    for g in gradients:
+        m = beta1 * m + eta * alpha * g
+        x = x - m - eta * lamda * x
+        yield x
