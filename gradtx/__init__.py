@@ -48,6 +48,7 @@ from gradtx._optimizers.adadelta import adadelta
 from gradtx._optimizers.adagrad import adagrad
 from gradtx._optimizers.adam import adam
 from gradtx._optimizers.adamax import adamax
+from gradtx._optimizers.adamaxw import adamaxw
 from gradtx._optimizers.adamw import adamw
 from gradtx._optimizers.adan import adan
 from gradtx._optimizers.ademamix import ademamix
@@ -128,6 +129,7 @@ __all__ = [
     "adagrad",
     "adam",
     "adamax",
+    "adamaxw",
     "adamw",
     "adan",
     "add_decayed_weights",

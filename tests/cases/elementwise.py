@@ -15,4 +15,5 @@ CASES = [
     Case(gx.scale_by_lagged_rms(0.9, 1e-3)),
     Case(gx.adopt(0.1, weight_decay=0.1)),
     Case(gx.sgdw(0.1, weight_decay=0.1)),
+    Case(gx.adamaxw(0.1)),
 ]

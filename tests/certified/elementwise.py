@@ -71,4 +71,10 @@ CERTIFICATES = [
         optax.contrib.adopt(LR, 0.9, 0.9999, 1e-6),
     ),
     Certificate("sgdw(lr)", paper(gx.sgdw(LR), elementwise.sgdw, alpha=LR, lamda=LR * 5e-4)),
+    Certificate(
+        "adamaxw(lr)",
+        paper(gx.adamaxw(LR, eps=TINY), elementwise.adamaxw, alpha=LR, lamda=LR * 0.01),
+        None,
+        optax.adamaxw(LR, 0.9, 0.999, 1e-8, weight_decay=0.01),
+    ),
 ]

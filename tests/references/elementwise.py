@@ -53,3 +53,13 @@ def sgdw(x, gradients, alpha, lamda, beta1=0.9, eta=1.0):
         m = beta1 * m + eta * alpha * g
         x = x - m - eta * lamda * x
         yield x
+
+
+def adamaxw(x, gradients, alpha, lamda, beta1=0.9, beta2=0.999):
+    """Kingma & Ba 2014, "Adam" (arXiv 1412.6980), algorithm 2, with the decay of Loshchilov & Hutter 2017, algorithm 2, for η = 1."""
+    m = u = np.zeros_like(x)
+    for t, g in enumerate(gradients, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        u = np.maximum(beta2 * u, np.abs(g))
+        x = x - alpha / (1 - beta1**t) * m / u - lamda * x
+        yield x
