@@ -58,6 +58,7 @@ from gradtx._optimizers.centered_rmsprop import centered_rmsprop
 from gradtx._optimizers.laprop import laprop
 from gradtx._optimizers.lion import lion
 from gradtx._optimizers.nadam import nadam
+from gradtx._optimizers.nadamw import nadamw
 from gradtx._optimizers.newton import newton
 from gradtx._optimizers.newton_cg import newton_cg
 from gradtx._optimizers.radam import radam
@@ -172,6 +173,7 @@ __all__ = [
     "mixed_average",
     "nadam",
     "nadam_momentum_schedule",
+    "nadamw",
     "named",
     "nesterov",
     "newton",

@@ -153,3 +153,15 @@ def optax_adan(lr: float, b1: float, b2: float, b3: float, eps: float) -> gx.Gra
         scale_by_rms(bias_correction(ema(b3)), eps),
         scale_by_learning_rate(lr),
     )
+
+
+def paper_nadamw(lr: float, b1: float, b2: float, eps: float, weight_decay: float, momentum_decay: float) -> gx.GradientTransformation:
+    """As `paper_nadam`; the decay keeps its own factor, so it is divided by what the learning rate was multiplied by."""
+    *before, rate = paper_nadam(lr, b1, b2, eps, momentum_decay).transformations
+    return chain(*before, add_decayed_weights(weight_decay * b2**0.5), rate)
+
+
+def optax_nadamw(lr: float, b1: float, b2: float, eps: float, weight_decay: float) -> gx.GradientTransformation:
+    """The momentum is constant."""
+    *before, rate = optax_nadam(lr, b1, b2, eps).transformations
+    return chain(*before, add_decayed_weights(weight_decay), rate)

@@ -119,6 +119,11 @@ CASES = {
         gx.adamaxw(0.1, 0.8, 0.95, TINY, 0.2), elementwise.adamaxw, {"alpha": 0.1, "lamda": 0.1 * 0.2, "beta1": 0.8, "beta2": 0.95}
     ),
     "adamaxw defaults": Case(gx.adamaxw(0.1, eps=TINY), elementwise.adamaxw, {"alpha": 0.1, "lamda": 0.1 * 0.01}),
+    "nadamw as published": Case(
+        paper_nadamw(0.1, 0.8, 0.95, 0.3, 0.2, 0.1),
+        elementwise.nadamw,
+        {"alpha": 0.1, "lamda": 0.1 * 0.2, "mu": 0.8, "nu": 0.95, "eps": 0.3, "psi": 0.1},
+    ),
 }
 
 

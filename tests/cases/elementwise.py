@@ -16,4 +16,5 @@ CASES = [
     Case(gx.adopt(0.1, weight_decay=0.1)),
     Case(gx.sgdw(0.1, weight_decay=0.1)),
     Case(gx.adamaxw(0.1)),
+    Case(gx.nadamw(0.1)),
 ]

@@ -77,4 +77,19 @@ CERTIFICATES = [
         None,
         optax.adamaxw(LR, 0.9, 0.999, 1e-8, weight_decay=0.01),
     ),
+    Certificate(
+        "nadamw(lr)",
+        paper(gx.nadamw(LR), elementwise.nadamw, alpha=LR, lamda=LR * 0.01),
+        (
+            "NAdam",
+            {"lr": LR, "betas": (0.9, 0.999), "eps": 1e-8, "momentum_decay": 0.004, "weight_decay": 0.01, "decoupled_weight_decay": True},
+        ),
+        optax.nadamw(LR, 0.9, 0.999, 1e-8, weight_decay=0.01),
+        ("Nadam", {"learning_rate": LR, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01}),
+        {
+            "paper": Reason("m averages with μₜ, and n̂ has a factor β₂", dialects.paper_nadamw(LR, 0.9, 0.999, 1e-8, 0.01, 0.004)),
+            "Optax": Reason("μ is constant", dialects.optax_nadamw(LR, 0.9, 0.999, 1e-8, 0.01)),
+            "Keras": Reason("ψ is 1", gx.nadamw(LR, momentum_decay=1.0)),
+        },
+    ),
 ]

@@ -63,3 +63,19 @@ def adamaxw(x, gradients, alpha, lamda, beta1=0.9, beta2=0.999):
         u = np.maximum(beta2 * u, np.abs(g))
         x = x - alpha / (1 - beta1**t) * m / u - lamda * x
         yield x
+
+
+def nadamw(x, gradients, alpha, lamda, mu=0.9, nu=0.999, eps=1e-8, psi=0.004):
+    """Dozat 2016, "Incorporating Nesterov Momentum into Adam" (ICLR workshop), algorithm 2, with the decay of Loshchilov & Hutter 2017.
+
+    λ is not multiplied by α.
+    """
+    momentum = [mu * (1 - 0.5 * 0.96 ** (psi * t)) for t in range(1, len(gradients) + 2)]
+    m = n = 0.0
+    for t, g in enumerate(gradients, start=1):
+        now, following = momentum[t - 1], momentum[t]
+        m = now * m + (1 - now) * g
+        n = nu * n + (1 - nu) * g**2
+        m_bar = following * m / (1 - np.prod(momentum[: t + 1])) + (1 - now) * g / (1 - np.prod(momentum[:t]))
+        x = x - alpha * m_bar / (np.sqrt(nu * n / (1 - nu**t)) + eps) - lamda * x
+        yield x
