@@ -66,6 +66,7 @@ from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
 from gradtx._optimizers.sgd import sgd
 from gradtx._optimizers.sgdw import sgdw
+from gradtx._optimizers.sign_sgd import sign_sgd
 from gradtx._optimizers.signum import signum
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
@@ -209,6 +210,7 @@ __all__ = [
     "sgdw",
     "shifted_schedule",
     "sign",
+    "sign_sgd",
     "signum",
     "skip_nonfinite",
     "staircase_decay",

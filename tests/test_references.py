@@ -124,6 +124,7 @@ CASES = {
         elementwise.nadamw,
         {"alpha": 0.1, "lamda": 0.1 * 0.2, "mu": 0.8, "nu": 0.95, "eps": 0.3, "psi": 0.1},
     ),
+    "sign_sgd": Case(gx.sign_sgd(0.1), elementwise.sign_sgd, {"delta": 0.1}),
 }
 
 

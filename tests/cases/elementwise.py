@@ -17,4 +17,5 @@ CASES = [
     Case(gx.sgdw(0.1, weight_decay=0.1)),
     Case(gx.adamaxw(0.1)),
     Case(gx.nadamw(0.1)),
+    Case(gx.sign_sgd(0.1), survives="all"),
 ]

@@ -92,4 +92,5 @@ CERTIFICATES = [
             "Keras": Reason("ψ is 1", gx.nadamw(LR, momentum_decay=1.0)),
         },
     ),
+    Certificate("sign_sgd(lr)", paper(gx.sign_sgd(LR), elementwise.sign_sgd, delta=LR), None, optax.sign_sgd(LR)),
 ]

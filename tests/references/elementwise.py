@@ -79,3 +79,10 @@ def nadamw(x, gradients, alpha, lamda, mu=0.9, nu=0.999, eps=1e-8, psi=0.004):
         m_bar = following * m / (1 - np.prod(momentum[: t + 1])) + (1 - now) * g / (1 - np.prod(momentum[:t]))
         x = x - alpha * m_bar / (np.sqrt(nu * n / (1 - nu**t)) + eps) - lamda * x
         yield x
+
+
+def sign_sgd(x, gradients, delta):
+    """Bernstein et al. 2018, "signSGD" (arXiv 1802.04434), algorithm 1."""
+    for g in gradients:
+        x = x - delta * np.sign(g)
+        yield x
