@@ -64,6 +64,7 @@ from gradtx._optimizers.newton_cg import newton_cg
 from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
+from gradtx._optimizers.rprop import rprop
 from gradtx._optimizers.sgd import sgd
 from gradtx._optimizers.sgdw import sgdw
 from gradtx._optimizers.sign_sgd import sign_sgd
@@ -98,6 +99,7 @@ from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal_learning_rate
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
+from gradtx._transforms.scale_by_rprop import scale_by_rprop
 from gradtx._transforms.scale_by_stddev import scale_by_stddev
 from gradtx._transforms.scale_by_step_rms import scale_by_step_rms
 from gradtx._transforms.scale_by_tree import scale_by_tree
@@ -187,6 +189,7 @@ __all__ = [
     "radam",
     "random_search",
     "rmsprop",
+    "rprop",
     "running_max",
     "running_sum",
     "scale",
@@ -200,6 +203,7 @@ __all__ = [
     "scale_by_proximal_learning_rate",
     "scale_by_rectified_rms",
     "scale_by_rms",
+    "scale_by_rprop",
     "scale_by_stddev",
     "scale_by_step_rms",
     "scale_by_tree",

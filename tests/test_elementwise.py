@@ -45,3 +45,17 @@ def test_powers_of_time_begin_at_one():
     with jax.enable_x64(True):
         values = gx.power_schedule(3.0, 0.25)(jnp.array([0, 1, 16, 81]))
     np.testing.assert_allclose(values, [3, 3, 6, 9], rtol=1e-14)
+
+
+def test_rprop_reads_signs_alone():
+    gradients = np.random.default_rng(0).normal(size=(20, 3))
+    tx = gx.rprop(0.1)
+
+    def path(gradients):
+        def step(state, g):
+            update, state = tx.update(g, state)
+            return state, update
+
+        return jax.lax.scan(step, tx.init(gradients[0]), gradients)[1]
+
+    np.testing.assert_array_equal(path(gradients), path(1e-30 * np.abs(gradients) ** 0.5 * np.sign(gradients)))

@@ -125,6 +125,12 @@ CASES = {
         {"alpha": 0.1, "lamda": 0.1 * 0.2, "mu": 0.8, "nu": 0.95, "eps": 0.3, "psi": 0.1},
     ),
     "sign_sgd": Case(gx.sign_sgd(0.1), elementwise.sign_sgd, {"delta": 0.1}),
+    "rprop": Case(
+        gx.rprop(0.1, 0.7, 1.5, 0.02, 0.3),
+        rprop.irprop_minus,
+        {"delta_0": 0.1, "eta_minus": 0.7, "eta_plus": 1.5, "delta_min": 0.02, "delta_max": 0.3},
+    ),
+    "rprop defaults": Case(gx.rprop(0.1), rprop.irprop_minus, {"delta_0": 0.1}),
 }
 
 

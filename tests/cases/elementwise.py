@@ -18,4 +18,6 @@ CASES = [
     Case(gx.adamaxw(0.1)),
     Case(gx.nadamw(0.1)),
     Case(gx.sign_sgd(0.1), survives="all"),
+    Case(gx.scale_by_rprop(0.1)),
+    Case(gx.rprop(0.1)),
 ]

@@ -93,4 +93,9 @@ CERTIFICATES = [
         },
     ),
     Certificate("sign_sgd(lr)", paper(gx.sign_sgd(LR), elementwise.sign_sgd, delta=LR), None, optax.sign_sgd(LR)),
+    Certificate(
+        "rprop(lr)",
+        paper(gx.rprop(LR), rprop.irprop_minus, delta_0=LR),
+        ("Rprop", {"lr": LR, "etas": (0.5, 1.2), "step_sizes": (1e-6, 50.0)}),
+    ),
 ]
