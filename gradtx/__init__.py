@@ -61,6 +61,7 @@ from gradtx._optimizers.nadam import nadam
 from gradtx._optimizers.nadamw import nadamw
 from gradtx._optimizers.newton import newton
 from gradtx._optimizers.newton_cg import newton_cg
+from gradtx._optimizers.noisy_sgd import noisy_sgd
 from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
@@ -181,6 +182,7 @@ __all__ = [
     "nesterov",
     "newton",
     "newton_cg",
+    "noisy_sgd",
     "numerical_gradient",
     "one_sided_numerical_gradient",
     "piecewise_constant_schedule",

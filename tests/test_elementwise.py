@@ -59,3 +59,18 @@ def test_rprop_reads_signs_alone():
         return jax.lax.scan(step, tx.init(gradients[0]), gradients)[1]
 
     np.testing.assert_array_equal(path(gradients), path(1e-30 * np.abs(gradients) ** 0.5 * np.sign(gradients)))
+
+
+def test_noise_of_gradient_descent_is_normal_and_fades():
+    zeros = np.zeros((60, 400), np.float32)
+    tx = gx.noisy_sgd(0.5, 3, eta=4.0, gamma=2.0)
+
+    def step(state, g):
+        update, state = tx.update(g, state)
+        return state, update
+
+    updates = np.asarray(jax.lax.scan(step, tx.init(zeros[0]), zeros)[1])
+    units = updates / (0.5 * 2.0 / (1 + np.arange(60)))[:, None]
+    assert abs(np.mean(units)) < 0.03
+    assert abs(np.std(units) - 1) < 0.03
+    assert np.max(np.abs(np.corrcoef(units[0], units[1])[0, 1])) < 0.2

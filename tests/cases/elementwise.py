@@ -20,4 +20,5 @@ CASES = [
     Case(gx.sign_sgd(0.1), survives="all"),
     Case(gx.scale_by_rprop(0.1)),
     Case(gx.rprop(0.1)),
+    Case(gx.noisy_sgd(0.1, 7), survives="all", exempt=draws()),
 ]

@@ -98,4 +98,5 @@ CERTIFICATES = [
         paper(gx.rprop(LR), rprop.irprop_minus, delta_0=LR),
         ("Rprop", {"lr": LR, "etas": (0.5, 1.2), "step_sizes": (1e-6, 50.0)}),
     ),
+    Certificate("noisy_sgd(lr, 0)", noisy_paper(gx.noisy_sgd(LR, 0), alpha=LR)),
 ]

@@ -86,3 +86,13 @@ def sign_sgd(x, gradients, delta):
     for g in gradients:
         x = x - delta * np.sign(g)
         yield x
+
+
+def noisy_gradient_descent(x, gradients, noise, alpha, eta=0.01, gamma=0.55):
+    """Neelakantan et al. 2015, "Adding Gradient Noise" (arXiv 1511.06807), equation 1.
+
+    The draws from N(0, 1) are given, one for each gradient.
+    """
+    for t, (g, xi) in enumerate(zip(gradients, noise, strict=True)):
+        x = x - alpha * (g + np.sqrt(eta / (1 + t) ** gamma) * xi)
+        yield x
