@@ -70,6 +70,7 @@ from gradtx._optimizers.sgd import sgd
 from gradtx._optimizers.sgdw import sgdw
 from gradtx._optimizers.sign_sgd import sign_sgd
 from gradtx._optimizers.signum import signum
+from gradtx._optimizers.simplified_ademamix import simplified_ademamix
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
 from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
@@ -218,6 +219,7 @@ __all__ = [
     "sign",
     "sign_sgd",
     "signum",
+    "simplified_ademamix",
     "skip_nonfinite",
     "staircase_decay",
     "stateless",

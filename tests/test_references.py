@@ -131,6 +131,12 @@ CASES = {
         {"delta_0": 0.1, "eta_minus": 0.7, "eta_plus": 1.5, "delta_min": 0.02, "delta_max": 0.3},
     ),
     "rprop defaults": Case(gx.rprop(0.1), rprop.irprop_minus, {"delta_0": 0.1}),
+    "simplified_ademamix": Case(
+        gx.simplified_ademamix(0.1, 0.8, 0.9, 3.0, 0.3, 0.2),
+        elementwise.simplified_ademamix,
+        {"eta": 0.1, "beta1": 0.8, "beta2": 0.9, "alpha": 3.0, "eps": 0.3, "lamda": 0.2},
+    ),
+    "simplified_ademamix defaults": Case(gx.simplified_ademamix(0.1), elementwise.simplified_ademamix, {"eta": 0.1}),
 }
 
 

@@ -21,4 +21,5 @@ CASES = [
     Case(gx.scale_by_rprop(0.1)),
     Case(gx.rprop(0.1)),
     Case(gx.noisy_sgd(0.1, 7), survives="all", exempt=draws()),
+    Case(gx.simplified_ademamix(0.1, alpha=2.0)),
 ]

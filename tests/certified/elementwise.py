@@ -99,4 +99,10 @@ CERTIFICATES = [
         ("Rprop", {"lr": LR, "etas": (0.5, 1.2), "step_sizes": (1e-6, 50.0)}),
     ),
     Certificate("noisy_sgd(lr, 0)", noisy_paper(gx.noisy_sgd(LR, 0), alpha=LR)),
+    Certificate(
+        "simplified_ademamix(lr, alpha=10)",
+        paper(gx.simplified_ademamix(LR, alpha=10), elementwise.simplified_ademamix, eta=LR, alpha=10),
+        None,
+        optax.contrib.simplified_ademamix(LR, 0.99, 0.95, 10, 1e-8),
+    ),
 ]

@@ -96,3 +96,16 @@ def noisy_gradient_descent(x, gradients, noise, alpha, eta=0.01, gamma=0.55):
     for t, (g, xi) in enumerate(zip(gradients, noise, strict=True)):
         x = x - alpha * (g + np.sqrt(eta / (1 + t) ** gamma) * xi)
         yield x
+
+
+def simplified_ademamix(x, gradients, eta, beta1=0.99, beta2=0.95, alpha=0.0, eps=1e-8, lamda=0.0):
+    """Morwani et al. 2025, "Connections between Schedule-Free Optimizers, AdEMAMix, and Accelerated SGD Variants" (arXiv 2502.02431), algorithm 1.
+
+    The second moment is corrected, as in the authors' code.
+    """
+    m = nu = np.zeros_like(x)
+    for t, g in enumerate(gradients, start=1):
+        m = beta1 * m + g
+        nu = beta2 * nu + (1 - beta2) * g**2
+        x = x - eta * ((m + alpha * g) / (np.sqrt(nu / (1 - beta2**t)) + eps) + lamda * x)
+        yield x
