@@ -37,6 +37,7 @@ from gradtx._moments.belief_average import belief_average
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.dozat_average import dozat_average
 from gradtx._moments.ema import ema
+from gradtx._moments.mixed_average import mixed_average
 from gradtx._moments.nesterov import nesterov
 from gradtx._moments.running_max import decaying_max, running_max
 from gradtx._moments.running_sum import running_sum
@@ -44,32 +45,45 @@ from gradtx._moments.trace import trace
 from gradtx._moments.two_rate_average import two_rate_average
 from gradtx._moments.yogi_average import yogi_average
 from gradtx._optimizers.adabelief import adabelief
+from gradtx._optimizers.adadelta import adadelta
 from gradtx._optimizers.adagrad import adagrad
 from gradtx._optimizers.adam import adam
 from gradtx._optimizers.adamax import adamax
+from gradtx._optimizers.adamaxw import adamaxw
 from gradtx._optimizers.adamw import adamw
+from gradtx._optimizers.adan import adan
+from gradtx._optimizers.ademamix import ademamix
+from gradtx._optimizers.adopt import adopt
 from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
 from gradtx._optimizers.laprop import laprop
 from gradtx._optimizers.lion import lion
 from gradtx._optimizers.muon import muon
 from gradtx._optimizers.nadam import nadam
+from gradtx._optimizers.nadamw import nadamw
 from gradtx._optimizers.newton import newton
 from gradtx._optimizers.newton_cg import newton_cg
+from gradtx._optimizers.noisy_sgd import noisy_sgd
 from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
+from gradtx._optimizers.rprop import rprop
 from gradtx._optimizers.sgd import sgd
+from gradtx._optimizers.sgdw import sgdw
+from gradtx._optimizers.sign_sgd import sign_sgd
 from gradtx._optimizers.signum import signum
 from gradtx._optimizers.soap import soap
+from gradtx._optimizers.simplified_ademamix import simplified_ademamix
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
 from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
 from gradtx._schedules.decay import exponential_decay, inverse_sqrt_schedule, inverse_time_decay, staircase_decay
+from gradtx._schedules.half_life_schedule import half_life_schedule
 from gradtx._schedules.joining import join_schedules, piecewise_constant_schedule, shifted_schedule
 from gradtx._schedules.nadam_momentum_schedule import nadam_momentum_schedule
 from gradtx._schedules.onecycle import cosine_onecycle_schedule, linear_onecycle_schedule
 from gradtx._schedules.polynomial import constant_schedule, linear_schedule, polynomial_schedule
+from gradtx._schedules.power_schedule import power_schedule
 from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
@@ -83,13 +97,18 @@ from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
+from gradtx._transforms.scale_by_extrapolated_momentum import scale_by_extrapolated_momentum
 from gradtx._transforms.scale_by_hessian import scale_by_hessian
+from gradtx._transforms.scale_by_lagged_rms import scale_by_lagged_rms
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
+from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal_learning_rate
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._transforms.scale_by_shape import scale_by_aspect_ratio, scale_by_larger_side, scale_by_tall_aspect_ratio
+from gradtx._transforms.scale_by_rprop import scale_by_rprop
 from gradtx._transforms.scale_by_stddev import scale_by_stddev
+from gradtx._transforms.scale_by_step_rms import scale_by_step_rms
 from gradtx._transforms.scale_by_tree import scale_by_tree
 from gradtx._transforms.sign import sign
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
@@ -119,13 +138,18 @@ __all__ = [
     "Tree",
     "Where",
     "adabelief",
+    "adadelta",
     "adagrad",
     "adam",
     "adam_elsewhere",
     "adamax",
+    "adamaxw",
     "adamw",
+    "adan",
     "add_decayed_weights",
     "add_noise",
+    "ademamix",
+    "adopt",
     "amsgrad",
     "apply_updates",
     "belief_average",
@@ -148,6 +172,7 @@ __all__ = [
     "foreign",
     "freeze",
     "from_spec",
+    "half_life_schedule",
     "hyperparameters",
     "identity",
     "in_basis",
@@ -162,43 +187,56 @@ __all__ = [
     "linear_schedule",
     "lion",
     "muon",
+    "mixed_average",
     "nadam",
     "nadam_momentum_schedule",
+    "nadamw",
     "named",
     "nesterov",
     "newton",
     "newton_cg",
+    "noisy_sgd",
     "numerical_gradient",
     "one_sided_numerical_gradient",
     "orthogonalize",
     "orthogonalize_by",
     "piecewise_constant_schedule",
     "polynomial_schedule",
+    "power_schedule",
     "radam",
     "random_search",
     "rmsprop",
+    "rprop",
     "running_max",
     "running_sum",
     "scale",
     "scale_by_abs",
     "scale_by_aspect_ratio",
     "scale_by_conjugate_gradient",
+    "scale_by_extrapolated_momentum",
     "scale_by_hessian",
     "scale_by_larger_side",
+    "scale_by_lagged_rms",
     "scale_by_learning_rate",
     "scale_by_momentum",
+    "scale_by_proximal_learning_rate",
     "scale_by_rectified_rms",
     "scale_by_rms",
+    "scale_by_rprop",
     "scale_by_stddev",
     "scale_by_tall_aspect_ratio",
+    "scale_by_step_rms",
     "scale_by_tree",
     "scaled_schedule",
     "schedule",
     "sgd",
     "sgdr_schedule",
+    "sgdw",
     "shifted_schedule",
     "sign",
+    "sign_sgd",
     "signum",
+    "simplified_ademamix",
     "skip_nonfinite",
     "soap",
     "split",
