@@ -72,8 +72,8 @@ from gradtx._optimizers.sgd import sgd
 from gradtx._optimizers.sgdw import sgdw
 from gradtx._optimizers.sign_sgd import sign_sgd
 from gradtx._optimizers.signum import signum
-from gradtx._optimizers.soap import soap
 from gradtx._optimizers.simplified_ademamix import simplified_ademamix
+from gradtx._optimizers.soap import soap
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
 from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
@@ -105,8 +105,8 @@ from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal_learning_rate
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
-from gradtx._transforms.scale_by_shape import scale_by_aspect_ratio, scale_by_larger_side, scale_by_tall_aspect_ratio
 from gradtx._transforms.scale_by_rprop import scale_by_rprop
+from gradtx._transforms.scale_by_shape import scale_by_aspect_ratio, scale_by_larger_side, scale_by_tall_aspect_ratio
 from gradtx._transforms.scale_by_stddev import scale_by_stddev
 from gradtx._transforms.scale_by_step_rms import scale_by_step_rms
 from gradtx._transforms.scale_by_tree import scale_by_tree
@@ -114,8 +114,8 @@ from gradtx._transforms.sign import sign
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
 from gradtx._wrappers.freeze import freeze
 from gradtx._wrappers.in_basis import in_basis
+from gradtx._wrappers.partition import adam_elsewhere, masked, partition
 from gradtx._wrappers.skip_nonfinite import skip_nonfinite
-from gradtx._wrappers.split import adam_elsewhere, split
 
 __all__ = [
     "Decay",
@@ -186,8 +186,9 @@ __all__ = [
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
-    "muon",
+    "masked",
     "mixed_average",
+    "muon",
     "nadam",
     "nadam_momentum_schedule",
     "nadamw",
@@ -200,6 +201,7 @@ __all__ = [
     "one_sided_numerical_gradient",
     "orthogonalize",
     "orthogonalize_by",
+    "partition",
     "piecewise_constant_schedule",
     "polynomial_schedule",
     "power_schedule",
@@ -215,8 +217,8 @@ __all__ = [
     "scale_by_conjugate_gradient",
     "scale_by_extrapolated_momentum",
     "scale_by_hessian",
-    "scale_by_larger_side",
     "scale_by_lagged_rms",
+    "scale_by_larger_side",
     "scale_by_learning_rate",
     "scale_by_momentum",
     "scale_by_proximal_learning_rate",
@@ -224,8 +226,8 @@ __all__ = [
     "scale_by_rms",
     "scale_by_rprop",
     "scale_by_stddev",
-    "scale_by_tall_aspect_ratio",
     "scale_by_step_rms",
+    "scale_by_tall_aspect_ratio",
     "scale_by_tree",
     "scaled_schedule",
     "schedule",
@@ -239,7 +241,6 @@ __all__ = [
     "simplified_ademamix",
     "skip_nonfinite",
     "soap",
-    "split",
     "staircase_decay",
     "stateless",
     "summed_schedule",

@@ -14,12 +14,9 @@ import pytest
 import gradtx as gx
 from tests import references
 from tests.certified.matrix import is_matrix
-from tests.dialects import TINY, paper_amsgrad, paper_nadam
-from tests.paths import drawn, in_gradtx, on_bowl
-from tests.references import adam, adaptive, bowl, matrix, momentum, newton, search
 from tests.dialects import TINY, paper_adan, paper_amsgrad, paper_nadam, paper_nadamw
 from tests.paths import drawn, in_gradtx, on_bowl
-from tests.references import adam, adan, adaptive, bowl, elementwise, momentum, newton, rprop, search
+from tests.references import adam, adan, adaptive, bowl, elementwise, matrix, momentum, newton, rprop, search
 from tests.references.problem import STEPS, Path, distance, draws, follow
 
 

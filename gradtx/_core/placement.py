@@ -46,7 +46,7 @@ def _tied(params: PyTree, state: PyTree) -> PyTree:
 
     def tied(path: tuple[Any, ...], leaf: Any) -> Any:
         owner = next((by_path[path[k:]] for k in range(len(path) + 1) if path[k:] in by_path), None)
-        if owner is None or not owner.ndim or (owner.shape, owner.dtype) != (leaf.shape, leaf.dtype):
+        if owner is None or (owner.shape, owner.dtype) != (leaf.shape, leaf.dtype):
             return leaf
         return like(owner, leaf)
 

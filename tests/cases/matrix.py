@@ -30,7 +30,6 @@ CASES = [
     Case(gx.scale_by_aspect_ratio(), params=MATRICES, survives="all"),
     Case(gx.scale_by_larger_side(), params=MATRICES, survives="all"),
     Case(gx.scale_by_tall_aspect_ratio(), params=MATRICES, survives="all"),
-    Case(gx.split(is_matrix, gx.sgd(0.1), gx.ema(0.9)), exempt=functions("repr_is_the_call") | whole_leaf()),
     Case(gx.adam_elsewhere(is_matrix, gx.trace(0.9), 0.9, 0.99, 1e-3), exempt=functions("repr_is_the_call") | whole_leaf()),
     Case(gx.muon(0.1, is_matrix), exempt=on_matrices()),
     Case(gx.in_basis(gx.kronecker_eigenbasis(gx.ema(0.9), 2), gx.scale_by_rms(gx.ema(0.9), 1e-3)), params=MATRICES),
