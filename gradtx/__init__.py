@@ -43,6 +43,7 @@ from gradtx._moments.running_sum import running_sum
 from gradtx._moments.trace import trace
 from gradtx._moments.two_rate_average import two_rate_average
 from gradtx._moments.yogi_average import yogi_average
+from gradtx._optimizers.acprop import acprop
 from gradtx._optimizers.adabelief import adabelief
 from gradtx._optimizers.adadelta import adadelta
 from gradtx._optimizers.adagrad import adagrad
@@ -95,6 +96,7 @@ from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
 from gradtx._transforms.scale_by_extrapolated_momentum import scale_by_extrapolated_momentum
 from gradtx._transforms.scale_by_hessian import scale_by_hessian
+from gradtx._transforms.scale_by_lagged_belief import scale_by_lagged_belief
 from gradtx._transforms.scale_by_lagged_rms import scale_by_lagged_rms
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
@@ -130,6 +132,7 @@ __all__ = [
     "Schedules",
     "Tree",
     "Where",
+    "acprop",
     "adabelief",
     "adadelta",
     "adagrad",
@@ -200,6 +203,7 @@ __all__ = [
     "scale_by_conjugate_gradient",
     "scale_by_extrapolated_momentum",
     "scale_by_hessian",
+    "scale_by_lagged_belief",
     "scale_by_lagged_rms",
     "scale_by_learning_rate",
     "scale_by_momentum",

@@ -165,3 +165,12 @@ def optax_nadamw(lr: float, b1: float, b2: float, eps: float, weight_decay: floa
     """The momentum is constant."""
     *before, rate = optax_nadam(lr, b1, b2, eps).transformations
     return chain(*before, add_decayed_weights(weight_decay), rate)
+
+
+def optax_acprop(lr: float, b1: float, b2: float, eps: float, eps_moment: float) -> gx.GradientTransformation:
+    """The deviation is from the average of the step before, g − m_old = (g − m) / b1, so all but the first step is b1 times as long."""
+    return chain(
+        gx.scale_by_lagged_belief(b1, b2, b1 * eps, b1**2 * eps_moment),
+        scale(join_schedules((1.0, b1), (1,))),
+        scale_by_learning_rate(lr),
+    )

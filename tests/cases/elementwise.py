@@ -22,4 +22,6 @@ CASES = [
     Case(gx.rprop(0.1)),
     Case(gx.noisy_sgd(0.1, 7), survives="all", exempt=draws()),
     Case(gx.simplified_ademamix(0.1, alpha=2.0)),
+    Case(gx.scale_by_lagged_belief(0.9, 0.99, 1e-3, 1e-3)),
+    Case(gx.acprop(0.1, eps=1e-8, eps_moment=1e-8)),
 ]

@@ -105,4 +105,12 @@ CERTIFICATES = [
         None,
         optax.contrib.simplified_ademamix(LR, 0.99, 0.95, 10, 1e-8),
     ),
+    Certificate(
+        "acprop(lr)",
+        paper(gx.acprop(LR), elementwise.acprop, alpha=LR),
+        None,
+        optax.contrib.acprop(LR, 0.9, 0.999, 1e-16, 1e-16),
+        None,
+        {"Optax": Reason("g is compared with m of the step before", dialects.optax_acprop(LR, 0.9, 0.999, 1e-16, 1e-16))},
+    ),
 ]

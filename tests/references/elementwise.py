@@ -109,3 +109,16 @@ def simplified_ademamix(x, gradients, eta, beta1=0.99, beta2=0.95, alpha=0.0, ep
         nu = beta2 * nu + (1 - beta2) * g**2
         x = x - eta * ((m + alpha * g) / (np.sqrt(nu / (1 - beta2**t)) + eps) + lamda * x)
         yield x
+
+
+def acprop(x, gradients, alpha, beta1=0.9, beta2=0.999, eps=1e-16):
+    """Zhuang et al. 2021, "Momentum Centering and Asynchronous Update" (arXiv 2110.05454), algorithm 2.
+
+    As in the authors' code, s is corrected, ε is added to it at every step, and the first step is along the gradient.
+    """
+    m = s = np.zeros_like(x)
+    for t, g in enumerate(gradients):
+        x = x - alpha * (g if t == 0 else g / (np.sqrt(s / (1 - beta2**t)) + eps))
+        m = beta1 * m + (1 - beta1) * g
+        s = beta2 * s + (1 - beta2) * (g - m) ** 2 + eps
+        yield x
