@@ -63,6 +63,7 @@ from gradtx._optimizers.nadamw import nadamw
 from gradtx._optimizers.newton import newton
 from gradtx._optimizers.newton_cg import newton_cg
 from gradtx._optimizers.noisy_sgd import noisy_sgd
+from gradtx._optimizers.optimistic_gradient_descent import optimistic_gradient_descent
 from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
@@ -100,6 +101,7 @@ from gradtx._transforms.scale_by_lagged_belief import scale_by_lagged_belief
 from gradtx._transforms.scale_by_lagged_rms import scale_by_lagged_rms
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
+from gradtx._transforms.scale_by_optimistic_gradient import scale_by_optimistic_gradient
 from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal_learning_rate
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
@@ -189,6 +191,7 @@ __all__ = [
     "noisy_sgd",
     "numerical_gradient",
     "one_sided_numerical_gradient",
+    "optimistic_gradient_descent",
     "piecewise_constant_schedule",
     "polynomial_schedule",
     "power_schedule",
@@ -207,6 +210,7 @@ __all__ = [
     "scale_by_lagged_rms",
     "scale_by_learning_rate",
     "scale_by_momentum",
+    "scale_by_optimistic_gradient",
     "scale_by_proximal_learning_rate",
     "scale_by_rectified_rms",
     "scale_by_rms",

@@ -74,3 +74,19 @@ def test_noise_of_gradient_descent_is_normal_and_fades():
     assert abs(np.mean(units)) < 0.03
     assert abs(np.std(units) - 1) < 0.03
     assert np.max(np.abs(np.corrcoef(units[0], units[1])[0, 1])) < 0.2
+
+
+def test_optimism_converges_in_a_game_that_descent_circles():
+    def distance(tx):
+        def step(carry, _):
+            players, state = carry
+            x, y = players
+            updates, state = tx.update((y, -x), state, players)
+            return (gx.apply_updates(players, updates), state), None
+
+        players = (jnp.ones(()), jnp.ones(()))
+        (x, y), _ = jax.lax.scan(step, (players, tx.init(players)), None, length=2000)[0]
+        return jnp.hypot(x, y)
+
+    assert distance(gx.optimistic_gradient_descent(0.1)) < 1e-3
+    assert distance(gx.sgd(0.1)) > 10

@@ -139,6 +139,12 @@ CASES = {
     "simplified_ademamix defaults": Case(gx.simplified_ademamix(0.1), elementwise.simplified_ademamix, {"eta": 0.1}),
     "acprop": Case(gx.acprop(0.1, 0.8, 0.95, 0.3, 0.3), elementwise.acprop, {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3}),
     "acprop defaults": Case(gx.acprop(0.1), elementwise.acprop, {"alpha": 0.1}),
+    "optimistic_gradient_descent": Case(
+        gx.optimistic_gradient_descent(0.1, 0.7, 0.4), elementwise.optimistic_gradient_descent, {"eta": 0.1, "alpha": 0.7, "beta": 0.4}
+    ),
+    "optimistic_gradient_descent defaults": Case(
+        gx.optimistic_gradient_descent(0.1), elementwise.optimistic_gradient_descent, {"eta": 0.1}
+    ),
 }
 
 

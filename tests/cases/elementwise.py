@@ -24,4 +24,6 @@ CASES = [
     Case(gx.simplified_ademamix(0.1, alpha=2.0)),
     Case(gx.scale_by_lagged_belief(0.9, 0.99, 1e-3, 1e-3)),
     Case(gx.acprop(0.1, eps=1e-8, eps_moment=1e-8)),
+    Case(gx.scale_by_optimistic_gradient(1.0, 0.5)),
+    Case(gx.optimistic_gradient_descent(0.1)),
 ]

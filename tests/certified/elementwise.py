@@ -113,4 +113,10 @@ CERTIFICATES = [
         None,
         {"Optax": Reason("g is compared with m of the step before", dialects.optax_acprop(LR, 0.9, 0.999, 1e-16, 1e-16))},
     ),
+    Certificate(
+        "optimistic_gradient_descent(lr)",
+        paper(gx.optimistic_gradient_descent(LR), elementwise.optimistic_gradient_descent, eta=LR),
+        None,
+        optax.optimistic_gradient_descent(LR),
+    ),
 ]

@@ -122,3 +122,15 @@ def acprop(x, gradients, alpha, beta1=0.9, beta2=0.999, eps=1e-16):
         m = beta1 * m + (1 - beta1) * g
         s = beta2 * s + (1 - beta2) * (g - m) ** 2 + eps
         yield x
+
+
+def optimistic_gradient_descent(x, gradients, eta, alpha=1.0, beta=1.0):
+    """Mokhtari et al. 2019, "A Unified Analysis of Extra-gradient and Optimistic Gradient Methods" (arXiv 1901.08511), equation 6.
+
+    Daskalakis et al. 2017 have α = β = 1. The point before the first is the first.
+    """
+    before = gradients[0]
+    for g in gradients:
+        x = x - eta * (alpha + beta) * g + eta * beta * before
+        before = g
+        yield x
