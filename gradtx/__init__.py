@@ -63,6 +63,7 @@ from gradtx._optimizers.nadamw import nadamw
 from gradtx._optimizers.newton import newton
 from gradtx._optimizers.newton_cg import newton_cg
 from gradtx._optimizers.noisy_sgd import noisy_sgd
+from gradtx._optimizers.optimistic_adam import optimistic_adam
 from gradtx._optimizers.optimistic_gradient_descent import optimistic_gradient_descent
 from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
@@ -191,6 +192,7 @@ __all__ = [
     "noisy_sgd",
     "numerical_gradient",
     "one_sided_numerical_gradient",
+    "optimistic_adam",
     "optimistic_gradient_descent",
     "piecewise_constant_schedule",
     "polynomial_schedule",

@@ -145,6 +145,12 @@ CASES = {
     "optimistic_gradient_descent defaults": Case(
         gx.optimistic_gradient_descent(0.1), elementwise.optimistic_gradient_descent, {"eta": 0.1}
     ),
+    "optimistic_adam": Case(
+        gx.optimistic_adam(0.1, 0.7, 0.4, 0.8, 0.95, 0.3),
+        elementwise.optimistic_adam,
+        {"eta": 0.1, "alpha": 0.7, "beta": 0.4, "beta1": 0.8, "beta2": 0.95, "eps": 0.3},
+    ),
+    "optimistic_adam defaults": Case(gx.optimistic_adam(0.1), elementwise.optimistic_adam, {"eta": 0.1}),
 }
 
 

@@ -26,4 +26,5 @@ CASES = [
     Case(gx.acprop(0.1, eps=1e-8, eps_moment=1e-8)),
     Case(gx.scale_by_optimistic_gradient(1.0, 0.5)),
     Case(gx.optimistic_gradient_descent(0.1)),
+    Case(gx.optimistic_adam(0.1)),
 ]

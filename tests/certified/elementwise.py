@@ -119,4 +119,10 @@ CERTIFICATES = [
         None,
         optax.optimistic_gradient_descent(LR),
     ),
+    Certificate(
+        "optimistic_adam(lr)",
+        paper(gx.optimistic_adam(LR), elementwise.optimistic_adam, eta=LR),
+        None,
+        optax.optimistic_adam_v2(LR),
+    ),
 ]

@@ -134,3 +134,20 @@ def optimistic_gradient_descent(x, gradients, eta, alpha=1.0, beta=1.0):
         x = x - eta * (alpha + beta) * g + eta * beta * before
         before = g
         yield x
+
+
+def optimistic_adam(x, gradients, eta, alpha=1.0, beta=1.0, beta1=0.9, beta2=0.999, eps=1e-8):
+    """Daskalakis et al. 2017, "Training GANs with Optimism" (arXiv 1711.00141), algorithm 1, with α and β of Mokhtari et al. 2019.
+
+    The algorithm's step before the first is 0 / 0; here it is the first.
+    """
+    m = v = 0.0
+    before = None
+    for t, g in enumerate(gradients, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        adam = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + eps)
+        before = adam if before is None else before
+        x = x - eta * (alpha + beta) * adam + eta * beta * before
+        before = adam
+        yield x
