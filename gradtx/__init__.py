@@ -58,6 +58,7 @@ from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
 from gradtx._optimizers.laprop import laprop
 from gradtx._optimizers.lion import lion
+from gradtx._optimizers.madgrad import madgrad
 from gradtx._optimizers.nadam import nadam
 from gradtx._optimizers.nadamw import nadamw
 from gradtx._optimizers.newton import newton
@@ -92,6 +93,7 @@ from gradtx._transforms.centralize import centralize
 from gradtx._transforms.clip import clip
 from gradtx._transforms.clip_by_block_rms import clip_by_block_rms
 from gradtx._transforms.clip_by_global_norm import clip_by_global_norm
+from gradtx._transforms.dual_average import dual_average
 from gradtx._transforms.keep_best_draw import keep_best_draw
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
@@ -165,6 +167,7 @@ __all__ = [
     "decaying_max",
     "describe",
     "dozat_average",
+    "dual_average",
     "ema",
     "exponential_decay",
     "foreign",
@@ -181,6 +184,7 @@ __all__ = [
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
+    "madgrad",
     "mixed_average",
     "nadam",
     "nadam_momentum_schedule",

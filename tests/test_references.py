@@ -151,6 +151,8 @@ CASES = {
         {"eta": 0.1, "alpha": 0.7, "beta": 0.4, "beta1": 0.8, "beta2": 0.95, "eps": 0.3},
     ),
     "optimistic_adam defaults": Case(gx.optimistic_adam(0.1), elementwise.optimistic_adam, {"eta": 0.1}),
+    "madgrad": Case(gx.madgrad(0.1, 0.7, TINY), elementwise.madgrad, {"gamma": 0.1, "c": 0.3}),
+    "madgrad defaults": Case(gx.madgrad(0.1, eps=TINY), elementwise.madgrad, {"gamma": 0.1}),
 }
 
 

@@ -27,4 +27,6 @@ CASES = [
     Case(gx.scale_by_optimistic_gradient(1.0, 0.5)),
     Case(gx.optimistic_gradient_descent(0.1)),
     Case(gx.optimistic_adam(0.1)),
+    Case(gx.dual_average(0.1, 0.9, 1e-3)),
+    Case(gx.madgrad(0.1)),
 ]

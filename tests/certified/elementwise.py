@@ -125,4 +125,12 @@ CERTIFICATES = [
         None,
         optax.optimistic_adam_v2(LR),
     ),
+    Certificate(
+        "madgrad(lr)",
+        paper(gx.madgrad(LR, eps=TINY), elementwise.madgrad, gamma=LR),
+        None,
+        optax.contrib.madgrad(LR, 0.9, 1e-6),
+        None,
+        {"Optax": Reason("ε is added to the learning rate too", gx.madgrad(LR + 1e-6))},
+    ),
 ]

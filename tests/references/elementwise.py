@@ -151,3 +151,15 @@ def optimistic_adam(x, gradients, eta, alpha=1.0, beta=1.0, beta1=0.9, beta2=0.9
         x = x - eta * (alpha + beta) * adam + eta * beta * before
         before = adam
         yield x
+
+
+def madgrad(x, gradients, gamma, c=0.1):
+    """Defazio & Jelassi 2021, "Adaptivity without Compromise" (arXiv 2101.11075), algorithm 1."""
+    start, s, nu = x, np.zeros_like(x), np.zeros_like(x)
+    for k, g in enumerate(gradients):
+        lamda = gamma * np.sqrt(k + 1)
+        s = s + lamda * g
+        nu = nu + lamda * g * g
+        z = start - s / np.cbrt(nu)
+        x = (1 - c) * x + c * z
+        yield x
