@@ -75,6 +75,7 @@ from gradtx._optimizers.sgdw import sgdw
 from gradtx._optimizers.sign_sgd import sign_sgd
 from gradtx._optimizers.signum import signum
 from gradtx._optimizers.simplified_ademamix import simplified_ademamix
+from gradtx._optimizers.sophia import sophia
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
 from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
@@ -100,6 +101,7 @@ from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
 from gradtx._transforms.scale_by_extrapolated_momentum import scale_by_extrapolated_momentum
 from gradtx._transforms.scale_by_hessian import scale_by_hessian
+from gradtx._transforms.scale_by_hessian_diagonal import scale_by_hessian_diagonal
 from gradtx._transforms.scale_by_lagged_belief import scale_by_lagged_belief
 from gradtx._transforms.scale_by_lagged_rms import scale_by_lagged_rms
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
@@ -212,6 +214,7 @@ __all__ = [
     "scale_by_conjugate_gradient",
     "scale_by_extrapolated_momentum",
     "scale_by_hessian",
+    "scale_by_hessian_diagonal",
     "scale_by_lagged_belief",
     "scale_by_lagged_rms",
     "scale_by_learning_rate",
@@ -235,6 +238,7 @@ __all__ = [
     "signum",
     "simplified_ademamix",
     "skip_nonfinite",
+    "sophia",
     "staircase_decay",
     "stateless",
     "summed_schedule",

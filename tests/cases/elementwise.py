@@ -2,7 +2,7 @@
 
 import gradtx as gx
 from gradtx.testing import Case
-from tests.cases.exemptions import draws
+from tests.cases.exemptions import LOSS, SECOND_ORDER, draws
 
 CASES = [
     Case(gx.scale_by_extrapolated_momentum(gx.ema(0.9), gx.ema(0.8), 0.8)),
@@ -29,4 +29,6 @@ CASES = [
     Case(gx.optimistic_adam(0.1)),
     Case(gx.dual_average(0.1, 0.9, 1e-3)),
     Case(gx.madgrad(0.1)),
+    Case(gx.scale_by_hessian_diagonal(0.9, 0.1, 1e-3, 7, 2), needs=LOSS, exempt=SECOND_ORDER | draws()),
+    Case(gx.sophia(0.1, 7, every=2), needs=LOSS, exempt=SECOND_ORDER | draws()),
 ]

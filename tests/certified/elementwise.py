@@ -1,5 +1,6 @@
 """What is certified of the element-wise optimizers."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -8,12 +9,13 @@ import numpy as np
 import optax
 
 import gradtx as gx
+from gradtx._core.random import leaf_keys
 from tests import dialects
-from tests.certified.certificate import LR, Certificate, Paper, Reason, paper
+from tests.certified.certificate import LR, Certificate, Paper, Reason, on_convex_loss, paper
 from tests.dialects import TINY
 from tests.paths import in_gradtx
-from tests.references import adan, elementwise, rprop
-from tests.references.problem import Path, distance, draws
+from tests.references import adan, bowl, elementwise, rprop
+from tests.references.problem import STEPS, Path, distance, draws
 
 
 def noise() -> Path:
@@ -37,6 +39,12 @@ def noisy_paper(tx: gx.GradientTransformation, **numbers: float) -> Paper:
         return distance(in_gradtx(tx), path)
 
     return Paper(elementwise.noisy_gradient_descent, tx, distance_of)
+
+
+def sophia_points() -> Iterator[Any]:
+    with jax.enable_x64(True):
+        normals = [np.asarray(jax.random.normal(leaf_keys(jax.random.key(0), step, bowl.START), bowl.START.shape)) for step in range(STEPS)]
+    return elementwise.sophia(bowl.START, bowl.gradient, bowl.hessian, normals, eta=LR)
 
 
 CERTIFICATES = [
@@ -132,5 +140,9 @@ CERTIFICATES = [
         optax.contrib.madgrad(LR, 0.9, eps=1e-6),
         None,
         {"Optax": Reason("ε is added to the learning rate too", gx.madgrad(LR + 1e-6))},
+    ),
+    Certificate(
+        "sophia(lr, 0)",
+        on_convex_loss(gx.sophia(LR, 0), elementwise.sophia, sophia_points),
     ),
 ]

@@ -163,3 +163,18 @@ def madgrad(x, gradients, gamma, c=0.1):
         z = start - s / np.cbrt(nu)
         x = (1 - c) * x + c * z
         yield x
+
+
+def sophia(x, gradient, hessian, draws, eta, lamda=0.2, beta1=0.96, beta2=0.99, gamma=0.01, eps=1e-12, k=10):
+    """Liu et al. 2023, "Sophia" (arXiv 2305.14342), algorithm 3 with the estimator of algorithm 1.
+
+    The draws from N(0, I) are given, one for each step, of which each k-th is used.
+    """
+    m = h = np.zeros_like(x)
+    for t, u in enumerate(draws):
+        m = beta1 * m + (1 - beta1) * gradient(x)
+        if t % k == 0:
+            h = beta2 * h + (1 - beta2) * u * (hessian(x) @ u)
+        x = x - eta * lamda * x
+        x = x - eta * np.clip(m / np.maximum(gamma * h, eps), -1, 1)
+        yield x
