@@ -56,6 +56,7 @@ from gradtx._optimizers.ademamix import ademamix
 from gradtx._optimizers.adopt import adopt
 from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
+from gradtx._optimizers.ftrl import ftrl
 from gradtx._optimizers.laprop import laprop
 from gradtx._optimizers.lion import lion
 from gradtx._optimizers.madgrad import madgrad
@@ -95,6 +96,7 @@ from gradtx._transforms.clip import clip
 from gradtx._transforms.clip_by_block_rms import clip_by_block_rms
 from gradtx._transforms.clip_by_global_norm import clip_by_global_norm
 from gradtx._transforms.dual_average import dual_average
+from gradtx._transforms.follow_regularized_leader import follow_regularized_leader
 from gradtx._transforms.keep_best_draw import keep_best_draw
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
@@ -172,9 +174,11 @@ __all__ = [
     "dual_average",
     "ema",
     "exponential_decay",
+    "follow_regularized_leader",
     "foreign",
     "freeze",
     "from_spec",
+    "ftrl",
     "half_life_schedule",
     "hyperparameters",
     "identity",

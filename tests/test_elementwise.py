@@ -143,3 +143,18 @@ def test_frozen_leaves_may_have_curvature():
     updates, _ = tx.update(params, tx.init(params), params, hessian_diagonal=jax.tree.map(lambda p: 4 * p, params))
     np.testing.assert_allclose(updates["w"], 0.25)
     np.testing.assert_array_equal(updates["b"], 0)
+
+
+def test_ftrl_makes_weights_exactly_zero():
+    params = np.zeros(3, np.float32)
+    gradients = np.tile(np.array([0.01, -0.01, 1.0], np.float32), (20, 1))
+    tx = gx.ftrl(0.1, l1=0.5)
+
+    def step(carry, g):
+        params, state = carry
+        updates, state = tx.update(g, state, params)
+        return (gx.apply_updates(params, updates), state), None
+
+    (params, _), _ = jax.lax.scan(step, (jnp.asarray(params), tx.init(params)), gradients)
+    np.testing.assert_array_equal(params[:2], 0)
+    assert params[2] < -0.1

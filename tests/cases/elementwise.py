@@ -31,4 +31,6 @@ CASES = [
     Case(gx.madgrad(0.1)),
     Case(gx.scale_by_hessian_diagonal(0.9, 0.1, 1e-3, 7, 2), needs=LOSS, exempt=SECOND_ORDER | draws()),
     Case(gx.sophia(0.1, 7, every=2), needs=LOSS, exempt=SECOND_ORDER | draws()),
+    Case(gx.follow_regularized_leader(0.1, l1=0.1, l2=0.1)),
+    Case(gx.ftrl(0.1, l1=0.1, l2=0.1)),
 ]

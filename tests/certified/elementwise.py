@@ -145,4 +145,18 @@ CERTIFICATES = [
         "sophia(lr, 0)",
         on_convex_loss(gx.sophia(LR, 0), elementwise.sophia, sophia_points),
     ),
+    Certificate(
+        "ftrl(lr, l1=0.5, l2=0.1)",
+        paper(gx.ftrl(LR, l1=0.5, l2=0.1), elementwise.ftrl, alpha=LR, lamda1=0.5, lamda2=0.1),
+        keras=(
+            "Ftrl",
+            {
+                "learning_rate": LR,
+                "initial_accumulator_value": 0.0,
+                "beta": 1.0,
+                "l1_regularization_strength": 0.5,
+                "l2_regularization_strength": 0.05,
+            },
+        ),
+    ),
 ]

@@ -178,3 +178,14 @@ def sophia(x, gradient, hessian, draws, eta, lamda=0.2, beta1=0.96, beta2=0.99, 
         x = x - eta * lamda * x
         x = x - eta * np.clip(m / np.maximum(gamma * h, eps), -1, 1)
         yield x
+
+
+def ftrl(x, gradients, alpha, beta=1.0, lamda1=0.0, lamda2=0.0):
+    """McMahan et al. 2013, "Ad Click Prediction" (KDD), algorithm 1."""
+    z = n = np.zeros_like(x)
+    for g in gradients:
+        sigma = (np.sqrt(n + g**2) - np.sqrt(n)) / alpha
+        z = z + g - sigma * x
+        n = n + g**2
+        x = np.where(np.abs(z) <= lamda1, 0.0, -(z - np.sign(z) * lamda1) / ((beta + np.sqrt(n)) / alpha + lamda2))
+        yield x
