@@ -77,6 +77,7 @@ from gradtx._optimizers.sign_sgd import sign_sgd
 from gradtx._optimizers.signum import signum
 from gradtx._optimizers.simplified_ademamix import simplified_ademamix
 from gradtx._optimizers.sophia import sophia
+from gradtx._optimizers.tiger import tiger
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
 from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
@@ -246,6 +247,7 @@ __all__ = [
     "staircase_decay",
     "stateless",
     "summed_schedule",
+    "tiger",
     "to_spec",
     "trace",
     "transformation",

@@ -155,6 +155,8 @@ CASES = {
     "madgrad defaults": Case(gx.madgrad(0.1, eps=TINY), elementwise.madgrad, {"gamma": 0.1}),
     "ftrl": Case(gx.ftrl(0.1, 0.3, 0.5, 0.2), elementwise.ftrl, {"alpha": 0.1, "beta": 0.3, "lamda1": 0.5, "lamda2": 0.2}),
     "ftrl defaults": Case(gx.ftrl(0.1), elementwise.ftrl, {"alpha": 0.1}),
+    "tiger": Case(gx.tiger(0.1, 0.8, 0.2), elementwise.tiger, {"eta": 0.1, "beta": 0.8, "lamda": 0.2}),
+    "tiger defaults": Case(gx.tiger(0.1), elementwise.tiger, {"eta": 0.1}),
 }
 
 

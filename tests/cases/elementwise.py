@@ -33,4 +33,5 @@ CASES = [
     Case(gx.sophia(0.1, 7, every=2), needs=LOSS, exempt=SECOND_ORDER | draws()),
     Case(gx.follow_regularized_leader(0.1, l1=0.1, l2=0.1)),
     Case(gx.ftrl(0.1, l1=0.1, l2=0.1)),
+    Case(gx.tiger(0.1)),
 ]

@@ -159,4 +159,5 @@ CERTIFICATES = [
             },
         ),
     ),
+    Certificate("tiger(lr)", paper(gx.tiger(LR), elementwise.tiger, eta=LR)),
 ]

@@ -189,3 +189,12 @@ def ftrl(x, gradients, alpha, beta=1.0, lamda1=0.0, lamda2=0.0):
         n = n + g**2
         x = np.where(np.abs(z) <= lamda1, 0.0, -(z - np.sign(z) * lamda1) / ((beta + np.sqrt(n)) / alpha + lamda2))
         yield x
+
+
+def tiger(x, gradients, eta, beta=0.965, lamda=0.01):
+    """Su 2023, "Tiger: A Tight-fisted Optimizer" (Scientific Spaces 9512), its rule in section 1."""
+    m = np.zeros_like(x)
+    for g in gradients:
+        m = beta * m + (1 - beta) * g
+        x = x - eta * (np.sign(m) + lamda * x)
+        yield x
