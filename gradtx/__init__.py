@@ -50,6 +50,7 @@ from gradtx._optimizers.adagrad import adagrad
 from gradtx._optimizers.adam import adam
 from gradtx._optimizers.adamax import adamax
 from gradtx._optimizers.adamaxw import adamaxw
+from gradtx._optimizers.adamc import adamc
 from gradtx._optimizers.adamw import adamw
 from gradtx._optimizers.adan import adan
 from gradtx._optimizers.ademamix import ademamix
@@ -90,6 +91,7 @@ from gradtx._schedules.polynomial import constant_schedule, linear_schedule, pol
 from gradtx._schedules.power_schedule import power_schedule
 from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
+from gradtx._transforms.add_corrected_decayed_weights import add_corrected_decayed_weights
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.add_noise import add_noise
 from gradtx._transforms.centralize import centralize
@@ -149,8 +151,10 @@ __all__ = [
     "adam",
     "adamax",
     "adamaxw",
+    "adamc",
     "adamw",
     "adan",
+    "add_corrected_decayed_weights",
     "add_decayed_weights",
     "add_noise",
     "ademamix",

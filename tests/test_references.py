@@ -157,6 +157,12 @@ CASES = {
     "ftrl defaults": Case(gx.ftrl(0.1), elementwise.ftrl, {"alpha": 0.1}),
     "tiger": Case(gx.tiger(0.1, 0.8, 0.2), elementwise.tiger, {"eta": 0.1, "beta": 0.8, "lamda": 0.2}),
     "tiger defaults": Case(gx.tiger(0.1), elementwise.tiger, {"eta": 0.1}),
+    "adamc": Case(
+        gx.adamc(gx.linear_schedule(0.1, 0, 80), 0.1, 0.8, 0.95, 0.3, 0.2),
+        elementwise.adamc,
+        {"gamma_max": 0.1, "steps": 80, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "lamda": 0.2},
+    ),
+    "adamc defaults": Case(gx.adamc(gx.linear_schedule(0.1, 0, 60), 0.1), elementwise.adamc, {"gamma_max": 0.1, "steps": 60}),
 }
 
 

@@ -34,4 +34,6 @@ CASES = [
     Case(gx.follow_regularized_leader(0.1, l1=0.1, l2=0.1)),
     Case(gx.ftrl(0.1, l1=0.1, l2=0.1)),
     Case(gx.tiger(0.1)),
+    Case(gx.add_corrected_decayed_weights(0.1, 0.1, 0.2), survives="all"),
+    Case(gx.adamc(0.1, 0.2)),
 ]

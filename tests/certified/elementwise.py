@@ -160,4 +160,8 @@ CERTIFICATES = [
         ),
     ),
     Certificate("tiger(lr)", paper(gx.tiger(LR), elementwise.tiger, eta=LR)),
+    Certificate(
+        "adamc(linear_schedule(lr, 0, 60), lr)",
+        paper(gx.adamc(gx.linear_schedule(LR, 0, 60), LR), elementwise.adamc, gamma_max=LR, steps=60),
+    ),
 ]

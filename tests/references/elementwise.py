@@ -198,3 +198,18 @@ def tiger(x, gradients, eta, beta=0.965, lamda=0.01):
         m = beta * m + (1 - beta) * g
         x = x - eta * (np.sign(m) + lamda * x)
         yield x
+
+
+def adamc(x, gradients, gamma_max, steps, beta1=0.9, beta2=0.999, eps=1e-8, lamda=0.01):
+    """Defazio 2025, "Why Gradients Rapidly Increase Near the End of Training" (arXiv 2506.02285), algorithm 1, normalised layers.
+
+    Here with a learning rate that falls along a straight line, from `gamma_max` to 0 in `steps`.
+    """
+    m = v = 0.0
+    for t, g in enumerate(gradients, start=1):
+        gamma = gamma_max * (1 - (t - 1) / steps)
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+        x = x - gamma * m_hat / (np.sqrt(v_hat) + eps) - gamma**2 / gamma_max * lamda * x
+        yield x
