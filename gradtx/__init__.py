@@ -38,6 +38,7 @@ from gradtx._moments.dozat_average import dozat_average
 from gradtx._moments.ema import ema
 from gradtx._moments.mixed_average import mixed_average
 from gradtx._moments.nesterov import nesterov
+from gradtx._moments.quasi_hyperbolic import quasi_hyperbolic
 from gradtx._moments.running_max import decaying_max, running_max
 from gradtx._moments.running_sum import running_sum
 from gradtx._moments.trace import trace
@@ -68,6 +69,7 @@ from gradtx._optimizers.newton_cg import newton_cg
 from gradtx._optimizers.noisy_sgd import noisy_sgd
 from gradtx._optimizers.optimistic_adam import optimistic_adam
 from gradtx._optimizers.optimistic_gradient_descent import optimistic_gradient_descent
+from gradtx._optimizers.qhm import qhm
 from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
@@ -212,6 +214,8 @@ __all__ = [
     "piecewise_constant_schedule",
     "polynomial_schedule",
     "power_schedule",
+    "qhm",
+    "quasi_hyperbolic",
     "radam",
     "random_search",
     "rmsprop",

@@ -163,6 +163,8 @@ CASES = {
         {"gamma_max": 0.1, "steps": 80, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "lamda": 0.2},
     ),
     "adamc defaults": Case(gx.adamc(gx.linear_schedule(0.1, 0, 60), 0.1), elementwise.adamc, {"gamma_max": 0.1, "steps": 60}),
+    "qhm": Case(gx.qhm(0.1, 0.8, 0.6), elementwise.qhm, {"alpha": 0.1, "beta": 0.8, "nu": 0.6}),
+    "qhm defaults": Case(gx.qhm(0.1), elementwise.qhm, {"alpha": 0.1}),
 }
 
 

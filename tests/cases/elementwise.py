@@ -36,4 +36,6 @@ CASES = [
     Case(gx.tiger(0.1)),
     Case(gx.add_corrected_decayed_weights(0.1, 0.1, 0.2), survives="all"),
     Case(gx.adamc(0.1, 0.2)),
+    Case(gx.quasi_hyperbolic(gx.ema(0.9), 0.7)),
+    Case(gx.qhm(0.1)),
 ]

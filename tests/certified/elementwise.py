@@ -164,4 +164,5 @@ CERTIFICATES = [
         "adamc(linear_schedule(lr, 0, 60), lr)",
         paper(gx.adamc(gx.linear_schedule(LR, 0, 60), LR), elementwise.adamc, gamma_max=LR, steps=60),
     ),
+    Certificate("qhm(lr)", paper(gx.qhm(LR), elementwise.qhm, alpha=LR)),
 ]

@@ -213,3 +213,12 @@ def adamc(x, gradients, gamma_max, steps, beta1=0.9, beta2=0.999, eps=1e-8, lamd
         m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
         x = x - gamma * m_hat / (np.sqrt(v_hat) + eps) - gamma**2 / gamma_max * lamda * x
         yield x
+
+
+def qhm(x, gradients, alpha, beta=0.999, nu=0.7):
+    """Ma & Yarats 2018, "Quasi-hyperbolic momentum and Adam for deep learning" (arXiv 1810.06801), equations 3 and 4."""
+    buffer = 0.0
+    for g in gradients:
+        buffer = beta * buffer + (1 - beta) * g
+        x = x - alpha * ((1 - nu) * g + nu * buffer)
+        yield x
