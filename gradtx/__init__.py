@@ -69,6 +69,7 @@ from gradtx._optimizers.newton_cg import newton_cg
 from gradtx._optimizers.noisy_sgd import noisy_sgd
 from gradtx._optimizers.optimistic_adam import optimistic_adam
 from gradtx._optimizers.optimistic_gradient_descent import optimistic_gradient_descent
+from gradtx._optimizers.qhadam import qhadam
 from gradtx._optimizers.qhm import qhm
 from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
@@ -214,6 +215,7 @@ __all__ = [
     "piecewise_constant_schedule",
     "polynomial_schedule",
     "power_schedule",
+    "qhadam",
     "qhm",
     "quasi_hyperbolic",
     "radam",

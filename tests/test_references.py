@@ -165,6 +165,12 @@ CASES = {
     "adamc defaults": Case(gx.adamc(gx.linear_schedule(0.1, 0, 60), 0.1), elementwise.adamc, {"gamma_max": 0.1, "steps": 60}),
     "qhm": Case(gx.qhm(0.1, 0.8, 0.6), elementwise.qhm, {"alpha": 0.1, "beta": 0.8, "nu": 0.6}),
     "qhm defaults": Case(gx.qhm(0.1), elementwise.qhm, {"alpha": 0.1}),
+    "qhadam": Case(
+        gx.qhadam(0.1, 0.8, 0.95, 0.6, 0.9, 0.3),
+        elementwise.qhadam,
+        {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "nu1": 0.6, "nu2": 0.9, "eps": 0.3},
+    ),
+    "qhadam defaults": Case(gx.qhadam(0.1), elementwise.qhadam, {"alpha": 0.1}),
 }
 
 

@@ -38,4 +38,5 @@ CASES = [
     Case(gx.adamc(0.1, 0.2)),
     Case(gx.quasi_hyperbolic(gx.ema(0.9), 0.7)),
     Case(gx.qhm(0.1)),
+    Case(gx.qhadam(0.1, nu2=0.9)),
 ]

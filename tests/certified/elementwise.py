@@ -165,4 +165,5 @@ CERTIFICATES = [
         paper(gx.adamc(gx.linear_schedule(LR, 0, 60), LR), elementwise.adamc, gamma_max=LR, steps=60),
     ),
     Certificate("qhm(lr)", paper(gx.qhm(LR), elementwise.qhm, alpha=LR)),
+    Certificate("qhadam(lr)", paper(gx.qhadam(LR), elementwise.qhadam, alpha=LR)),
 ]

@@ -222,3 +222,14 @@ def qhm(x, gradients, alpha, beta=0.999, nu=0.7):
         buffer = beta * buffer + (1 - beta) * g
         x = x - alpha * ((1 - nu) * g + nu * buffer)
         yield x
+
+
+def qhadam(x, gradients, alpha, beta1=0.995, beta2=0.999, nu1=0.7, nu2=1.0, eps=1e-8):
+    """Ma & Yarats 2018, "Quasi-hyperbolic momentum and Adam for deep learning" (arXiv 1810.06801), equations 12 to 14, section 4."""
+    m = s = 0.0
+    for t, g in enumerate(gradients, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        s = beta2 * s + (1 - beta2) * g**2
+        numerator = (1 - nu1) * g + nu1 * m / (1 - beta1**t)
+        x = x - alpha * numerator / (np.sqrt((1 - nu2) * g**2 + nu2 * s / (1 - beta2**t)) + eps)
+        yield x
