@@ -174,3 +174,19 @@ def optax_acprop(lr: float, b1: float, b2: float, eps: float, eps_moment: float)
         scale(join_schedules((1.0, b1), (1,))),
         scale_by_learning_rate(lr),
     )
+
+
+@gx.schedule
+def rounded_rate(learning_rate: gx.Positive):
+    """η such that η √t is the product of two float32 numbers, with t from 1."""
+
+    def value(time):
+        weight = jnp.asarray(learning_rate, jnp.float32) * jnp.sqrt(time.astype(jnp.float32) + 1)
+        return weight.astype(time.dtype) / jnp.sqrt(time + 1)
+
+    return value
+
+
+def optax_madgrad(lr: float, eps: float) -> gx.GradientTransformation:
+    """Epsilon is added to the learning rate too, whose product with √t is in float32."""
+    return gx.madgrad(rounded_rate(lr + eps), eps=eps)

@@ -8,12 +8,12 @@ from gradtx._core.types import Decay, Key, LearningRate, NonNegative, Positive
 from gradtx._moments.ema import ema
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.clip import clip
-from gradtx._transforms.scale_by_hessian_diagonal import scale_by_hessian_diagonal
+from gradtx._transforms.scale_by_hessian_diagonal import check_every, scale_by_hessian_diagonal
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 
 
-@transformation
+@transformation(check=check_every)
 def sophia(
     learning_rate: LearningRate,
     key: Key,

@@ -42,12 +42,13 @@ def _handed_in(diagonal: PyTree, like: PyTree) -> PyTree:
     return jax.tree_util.tree_map_with_path(of_leaf, like)
 
 
-def _check_every(every: int) -> None:
+def check_every(every: int) -> None:
+    """Refuse intervals of no step."""
     if every < 1:
         raise ValueError(f"every={every} must be at least 1: the curvature is looked at in each such step.")
 
 
-@transformation(check=_check_every)
+@transformation(check=check_every)
 def scale_by_hessian_diagonal(decay: Decay, gamma: Positive, eps: Positive, key: Key, every: int = 10) -> Any:
     """Divide by an average of the Hessian's diagonal: u ← u / max(γ h, eps), with h ← β h + (1 − β) ĥ in each `every`-th step.
 
