@@ -39,31 +39,40 @@ from gradtx._moments.dozat_average import dozat_average
 from gradtx._moments.ema import ema
 from gradtx._moments.mixed_average import mixed_average
 from gradtx._moments.nesterov import nesterov
+from gradtx._moments.quasi_hyperbolic import quasi_hyperbolic
 from gradtx._moments.running_max import decaying_max, running_max
 from gradtx._moments.running_sum import running_sum
 from gradtx._moments.trace import trace
 from gradtx._moments.two_rate_average import two_rate_average
 from gradtx._moments.yogi_average import yogi_average
+from gradtx._optimizers.acprop import acprop
 from gradtx._optimizers.adabelief import adabelief
 from gradtx._optimizers.adadelta import adadelta
 from gradtx._optimizers.adagrad import adagrad
 from gradtx._optimizers.adam import adam
 from gradtx._optimizers.adamax import adamax
 from gradtx._optimizers.adamaxw import adamaxw
+from gradtx._optimizers.adamc import adamc
 from gradtx._optimizers.adamw import adamw
 from gradtx._optimizers.adan import adan
 from gradtx._optimizers.ademamix import ademamix
 from gradtx._optimizers.adopt import adopt
 from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
+from gradtx._optimizers.ftrl import ftrl
 from gradtx._optimizers.laprop import laprop
 from gradtx._optimizers.lion import lion
+from gradtx._optimizers.madgrad import madgrad
 from gradtx._optimizers.muon import muon
 from gradtx._optimizers.nadam import nadam
 from gradtx._optimizers.nadamw import nadamw
 from gradtx._optimizers.newton import newton
 from gradtx._optimizers.newton_cg import newton_cg
 from gradtx._optimizers.noisy_sgd import noisy_sgd
+from gradtx._optimizers.optimistic_adam import optimistic_adam
+from gradtx._optimizers.optimistic_gradient_descent import optimistic_gradient_descent
+from gradtx._optimizers.qhadam import qhadam
+from gradtx._optimizers.qhm import qhm
 from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
@@ -74,6 +83,8 @@ from gradtx._optimizers.sign_sgd import sign_sgd
 from gradtx._optimizers.signum import signum
 from gradtx._optimizers.simplified_ademamix import simplified_ademamix
 from gradtx._optimizers.soap import soap
+from gradtx._optimizers.sophia import sophia
+from gradtx._optimizers.tiger import tiger
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
 from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
@@ -86,12 +97,15 @@ from gradtx._schedules.polynomial import constant_schedule, linear_schedule, pol
 from gradtx._schedules.power_schedule import power_schedule
 from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
+from gradtx._transforms.add_corrected_decayed_weights import add_corrected_decayed_weights
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.add_noise import add_noise
 from gradtx._transforms.centralize import centralize
 from gradtx._transforms.clip import clip
 from gradtx._transforms.clip_by_block_rms import clip_by_block_rms
 from gradtx._transforms.clip_by_global_norm import clip_by_global_norm
+from gradtx._transforms.dual_average import dual_average
+from gradtx._transforms.follow_regularized_leader import follow_regularized_leader
 from gradtx._transforms.keep_best_draw import keep_best_draw
 from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
 from gradtx._transforms.scale import scale
@@ -99,9 +113,12 @@ from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
 from gradtx._transforms.scale_by_extrapolated_momentum import scale_by_extrapolated_momentum
 from gradtx._transforms.scale_by_hessian import scale_by_hessian
+from gradtx._transforms.scale_by_hessian_diagonal import scale_by_hessian_diagonal
+from gradtx._transforms.scale_by_lagged_belief import scale_by_lagged_belief
 from gradtx._transforms.scale_by_lagged_rms import scale_by_lagged_rms
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
+from gradtx._transforms.scale_by_optimistic_gradient import scale_by_optimistic_gradient
 from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal_learning_rate
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
@@ -137,6 +154,7 @@ __all__ = [
     "Schedules",
     "Tree",
     "Where",
+    "acprop",
     "adabelief",
     "adadelta",
     "adagrad",
@@ -144,8 +162,10 @@ __all__ = [
     "adam_elsewhere",
     "adamax",
     "adamaxw",
+    "adamc",
     "adamw",
     "adan",
+    "add_corrected_decayed_weights",
     "add_decayed_weights",
     "add_noise",
     "ademamix",
@@ -167,11 +187,14 @@ __all__ = [
     "decaying_max",
     "describe",
     "dozat_average",
+    "dual_average",
     "ema",
     "exponential_decay",
+    "follow_regularized_leader",
     "foreign",
     "freeze",
     "from_spec",
+    "ftrl",
     "half_life_schedule",
     "hyperparameters",
     "identity",
@@ -186,6 +209,7 @@ __all__ = [
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
+    "madgrad",
     "masked",
     "mixed_average",
     "muon",
@@ -199,12 +223,17 @@ __all__ = [
     "noisy_sgd",
     "numerical_gradient",
     "one_sided_numerical_gradient",
+    "optimistic_adam",
+    "optimistic_gradient_descent",
     "orthogonalize",
     "orthogonalize_by",
     "partition",
     "piecewise_constant_schedule",
     "polynomial_schedule",
     "power_schedule",
+    "qhadam",
+    "qhm",
+    "quasi_hyperbolic",
     "radam",
     "random_search",
     "rmsprop",
@@ -217,10 +246,13 @@ __all__ = [
     "scale_by_conjugate_gradient",
     "scale_by_extrapolated_momentum",
     "scale_by_hessian",
+    "scale_by_hessian_diagonal",
+    "scale_by_lagged_belief",
     "scale_by_lagged_rms",
     "scale_by_larger_side",
     "scale_by_learning_rate",
     "scale_by_momentum",
+    "scale_by_optimistic_gradient",
     "scale_by_proximal_learning_rate",
     "scale_by_rectified_rms",
     "scale_by_rms",
@@ -241,9 +273,11 @@ __all__ = [
     "simplified_ademamix",
     "skip_nonfinite",
     "soap",
+    "sophia",
     "staircase_decay",
     "stateless",
     "summed_schedule",
+    "tiger",
     "to_spec",
     "trace",
     "transformation",

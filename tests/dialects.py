@@ -165,3 +165,28 @@ def optax_nadamw(lr: float, b1: float, b2: float, eps: float, weight_decay: floa
     """The momentum is constant."""
     *before, rate = optax_nadam(lr, b1, b2, eps).transformations
     return chain(*before, add_decayed_weights(weight_decay), rate)
+
+
+def optax_acprop(lr: float, b1: float, b2: float, eps: float, eps_moment: float) -> gx.GradientTransformation:
+    """The deviation is from the average of the step before, g − m_old = (g − m) / b1, so all but the first step is b1 times as long."""
+    return chain(
+        gx.scale_by_lagged_belief(b1, b2, b1 * eps, b1**2 * eps_moment),
+        scale(join_schedules((1.0, b1), (1,))),
+        scale_by_learning_rate(lr),
+    )
+
+
+@gx.schedule
+def rounded_rate(learning_rate: gx.Positive):
+    """η such that η √t is the product of two float32 numbers, with t from 1."""
+
+    def value(time):
+        weight = jnp.asarray(learning_rate, jnp.float32) * jnp.sqrt(time.astype(jnp.float32) + 1)
+        return weight.astype(time.dtype) / jnp.sqrt(time + 1)
+
+    return value
+
+
+def optax_madgrad(lr: float, eps: float) -> gx.GradientTransformation:
+    """Epsilon is added to the learning rate too, whose product with √t is in float32."""
+    return gx.madgrad(rounded_rate(lr + eps), eps=eps)

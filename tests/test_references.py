@@ -150,6 +150,40 @@ CASES = {
         {"eta": 0.1, "beta1": 0.8, "beta2": 0.9, "alpha": 3.0, "eps": 0.3, "lamda": 0.2},
     ),
     "simplified_ademamix defaults": Case(gx.simplified_ademamix(0.1), elementwise.simplified_ademamix, {"eta": 0.1}),
+    "acprop": Case(gx.acprop(0.1, 0.8, 0.95, 0.3, 0.3), elementwise.acprop, {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3}),
+    "acprop defaults": Case(gx.acprop(0.1), elementwise.acprop, {"alpha": 0.1}),
+    "optimistic_gradient_descent": Case(
+        gx.optimistic_gradient_descent(0.1, 0.7, 0.4), elementwise.optimistic_gradient_descent, {"eta": 0.1, "alpha": 0.7, "beta": 0.4}
+    ),
+    "optimistic_gradient_descent defaults": Case(
+        gx.optimistic_gradient_descent(0.1), elementwise.optimistic_gradient_descent, {"eta": 0.1}
+    ),
+    "optimistic_adam": Case(
+        gx.optimistic_adam(0.1, 0.7, 0.4, 0.8, 0.95, 0.3),
+        elementwise.optimistic_adam,
+        {"eta": 0.1, "alpha": 0.7, "beta": 0.4, "beta1": 0.8, "beta2": 0.95, "eps": 0.3},
+    ),
+    "optimistic_adam defaults": Case(gx.optimistic_adam(0.1), elementwise.optimistic_adam, {"eta": 0.1}),
+    "madgrad": Case(gx.madgrad(0.1, 0.7, TINY), elementwise.madgrad, {"gamma": 0.1, "c": 0.3}),
+    "madgrad defaults": Case(gx.madgrad(0.1, eps=TINY), elementwise.madgrad, {"gamma": 0.1}),
+    "ftrl": Case(gx.ftrl(0.1, 0.3, 0.5, 0.2), elementwise.ftrl, {"alpha": 0.1, "beta": 0.3, "lamda1": 0.5, "lamda2": 0.2}),
+    "ftrl defaults": Case(gx.ftrl(0.1), elementwise.ftrl, {"alpha": 0.1}),
+    "tiger": Case(gx.tiger(0.1, 0.8, 0.2), elementwise.tiger, {"eta": 0.1, "beta": 0.8, "lamda": 0.2}),
+    "tiger defaults": Case(gx.tiger(0.1), elementwise.tiger, {"eta": 0.1}),
+    "adamc": Case(
+        gx.adamc(gx.linear_schedule(0.1, 0, 80), 0.1, 0.8, 0.95, 0.3, 0.2),
+        elementwise.adamc,
+        {"gamma_max": 0.1, "steps": 80, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "lamda": 0.2},
+    ),
+    "adamc defaults": Case(gx.adamc(gx.linear_schedule(0.1, 0, 60), 0.1), elementwise.adamc, {"gamma_max": 0.1, "steps": 60}),
+    "qhm": Case(gx.qhm(0.1, 0.8, 0.6), elementwise.qhm, {"alpha": 0.1, "beta": 0.8, "nu": 0.6}),
+    "qhm defaults": Case(gx.qhm(0.1), elementwise.qhm, {"alpha": 0.1}),
+    "qhadam": Case(
+        gx.qhadam(0.1, 0.8, 0.95, 0.6, 0.9, 0.3),
+        elementwise.qhadam,
+        {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "nu1": 0.6, "nu2": 0.9, "eps": 0.3},
+    ),
+    "qhadam defaults": Case(gx.qhadam(0.1), elementwise.qhadam, {"alpha": 0.1}),
 }
 
 
