@@ -2,6 +2,7 @@
 
 from gradtx._core.apply import apply_updates
 from gradtx._core.describe import describe
+from gradtx._core.eval_params import eval_params
 from gradtx._core.flow import Flow
 from gradtx._core.hyperparameters import hyperparameters
 from gradtx._core.schedule import Schedule, scaled_schedule, schedule, summed_schedule
@@ -57,6 +58,8 @@ from gradtx._optimizers.newton_cg import newton_cg
 from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
+from gradtx._optimizers.schedule_free_adamw import schedule_free_adamw
+from gradtx._optimizers.schedule_free_sgd import schedule_free_sgd
 from gradtx._optimizers.sgd import sgd
 from gradtx._optimizers.signum import signum
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
@@ -67,6 +70,7 @@ from gradtx._schedules.joining import join_schedules, piecewise_constant_schedul
 from gradtx._schedules.nadam_momentum_schedule import nadam_momentum_schedule
 from gradtx._schedules.onecycle import cosine_onecycle_schedule, linear_onecycle_schedule
 from gradtx._schedules.polynomial import constant_schedule, linear_schedule, polynomial_schedule
+from gradtx._schedules.rms_correction_schedule import rms_correction_schedule
 from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
@@ -88,8 +92,12 @@ from gradtx._transforms.scale_by_stddev import scale_by_stddev
 from gradtx._transforms.scale_by_tree import scale_by_tree
 from gradtx._transforms.sign import sign
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
+from gradtx._wrappers.average import average
 from gradtx._wrappers.freeze import freeze
+from gradtx._wrappers.lookahead import lookahead
+from gradtx._wrappers.schedule_free import schedule_free
 from gradtx._wrappers.skip_nonfinite import skip_nonfinite
+from gradtx._wrappers.uniform_average import uniform_average
 
 __all__ = [
     "Decay",
@@ -120,6 +128,7 @@ __all__ = [
     "add_noise",
     "amsgrad",
     "apply_updates",
+    "average",
     "belief_average",
     "bias_correction",
     "centered_rmsprop",
@@ -136,6 +145,7 @@ __all__ = [
     "describe",
     "dozat_average",
     "ema",
+    "eval_params",
     "exponential_decay",
     "foreign",
     "freeze",
@@ -150,6 +160,7 @@ __all__ = [
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
+    "lookahead",
     "nadam",
     "nadam_momentum_schedule",
     "named",
@@ -162,6 +173,7 @@ __all__ = [
     "polynomial_schedule",
     "radam",
     "random_search",
+    "rms_correction_schedule",
     "rmsprop",
     "running_max",
     "running_sum",
@@ -177,6 +189,9 @@ __all__ = [
     "scale_by_tree",
     "scaled_schedule",
     "schedule",
+    "schedule_free",
+    "schedule_free_adamw",
+    "schedule_free_sgd",
     "sgd",
     "sgdr_schedule",
     "shifted_schedule",
@@ -191,6 +206,7 @@ __all__ = [
     "transformation",
     "two_rate_average",
     "uncorrected_adam",
+    "uniform_average",
     "warmup_cosine_decay_schedule",
     "warmup_stable_decay_schedule",
     "yogi",
