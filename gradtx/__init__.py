@@ -80,6 +80,7 @@ from gradtx._transforms.clip import clip
 from gradtx._transforms.clip_by_block_rms import clip_by_block_rms
 from gradtx._transforms.clip_by_global_norm import clip_by_global_norm
 from gradtx._transforms.keep_best_draw import keep_best_draw
+from gradtx._transforms.sam import sam
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
@@ -92,11 +93,17 @@ from gradtx._transforms.scale_by_stddev import scale_by_stddev
 from gradtx._transforms.scale_by_tree import scale_by_tree
 from gradtx._transforms.sign import sign
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
+from gradtx._wrappers.accumulate import accumulate
+from gradtx._wrappers.add import add
 from gradtx._wrappers.average import average
+from gradtx._wrappers.every import every
 from gradtx._wrappers.freeze import freeze
+from gradtx._wrappers.graft import graft
 from gradtx._wrappers.lookahead import lookahead
 from gradtx._wrappers.schedule_free import schedule_free
+from gradtx._wrappers.select import select
 from gradtx._wrappers.skip_nonfinite import skip_nonfinite
+from gradtx._wrappers.skip_spikes import skip_spikes
 from gradtx._wrappers.uniform_average import uniform_average
 
 __all__ = [
@@ -119,11 +126,13 @@ __all__ = [
     "Schedules",
     "Tree",
     "Where",
+    "accumulate",
     "adabelief",
     "adagrad",
     "adam",
     "adamax",
     "adamw",
+    "add",
     "add_decayed_weights",
     "add_noise",
     "amsgrad",
@@ -146,10 +155,12 @@ __all__ = [
     "dozat_average",
     "ema",
     "eval_params",
+    "every",
     "exponential_decay",
     "foreign",
     "freeze",
     "from_spec",
+    "graft",
     "hyperparameters",
     "identity",
     "inverse_sqrt_schedule",
@@ -177,6 +188,7 @@ __all__ = [
     "rmsprop",
     "running_max",
     "running_sum",
+    "sam",
     "scale",
     "scale_by_abs",
     "scale_by_conjugate_gradient",
@@ -192,12 +204,14 @@ __all__ = [
     "schedule_free",
     "schedule_free_adamw",
     "schedule_free_sgd",
+    "select",
     "sgd",
     "sgdr_schedule",
     "shifted_schedule",
     "sign",
     "signum",
     "skip_nonfinite",
+    "skip_spikes",
     "staircase_decay",
     "stateless",
     "summed_schedule",
