@@ -129,3 +129,8 @@ def before_learning_rate(second: gx.GradientTransformation, b1: float, b2: float
 def keras_adamax(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:
     """Epsilon is added to u and not to ∣g∣: max(b2 u, ∣g∣) is the root of a maximum of g² that decays by b2²."""
     return chain(scale_by_momentum(bias_correction(ema(b1))), scale_by_rms(decaying_max(b2**2), eps), scale_by_learning_rate(lr))
+
+
+def optax_schedule_free_adamw(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:
+    """The second moment is corrected, so that the correction is not in the weights of the average."""
+    return gx.schedule_free(chain(scale_by_rms(bias_correction(ema(b2)), eps), scale_by_learning_rate(lr)), lr, b1)

@@ -15,7 +15,7 @@ import gradtx as gx
 from tests import references
 from tests.dialects import TINY, paper_amsgrad, paper_nadam
 from tests.paths import drawn, in_gradtx, on_bowl
-from tests.references import adam, adaptive, bowl, momentum, newton, search
+from tests.references import adam, adaptive, bowl, momentum, newton, schedule_free, search
 from tests.references.problem import STEPS, Path, distance, draws, follow
 
 
@@ -83,6 +83,17 @@ CASES = {
     "radam defaults": Case(gx.radam(0.1, eps=TINY), adam.radam, {"alpha": 0.1, "tractable": 5.0}),
     "laprop": Case(gx.laprop(0.1, 0.8, 0.95, 0.3), adam.laprop, {"lamda": 0.1, "mu": 0.8, "nu": 0.95, "eps": 0.3}),
     "laprop defaults": Case(gx.laprop(0.1), adam.laprop, {"lamda": 0.1}),
+    "schedule_free_sgd": Case(
+        gx.schedule_free_sgd(0.1, 0.8, 0.2), schedule_free.schedule_free_sgd, {"gamma": 0.1, "beta": 0.8, "decay": 0.2}
+    ),
+    "schedule_free_sgd defaults": Case(gx.schedule_free_sgd(0.1), schedule_free.schedule_free_sgd, {"gamma": 0.1}),
+    # The first of 10 steps of warmup has a tenth of the rate.
+    "schedule_free_adamw": Case(
+        gx.schedule_free_adamw(gx.linear_schedule(0.01, 0.1, 9), 0.8, 0.95, 0.3, 0.2),
+        schedule_free.schedule_free_adamw,
+        {"gamma": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "decay": 0.2, "warmup": 10},
+    ),
+    "schedule_free_adamw defaults": Case(gx.schedule_free_adamw(0.1), schedule_free.schedule_free_adamw, {"gamma": 0.1}),
 }
 
 

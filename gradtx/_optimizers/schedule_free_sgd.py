@@ -14,7 +14,7 @@ def schedule_free_sgd(learning_rate: LearningRate, b1: OpenDecay = 0.9, weight_d
     """Gradient descent with averaging in the place of a schedule: z ← z − η (∇f(y) + λ y), x the average of z, y between them.
 
     Evaluate at `eval_params(tx, params, state)`. The learning rate needs a warmup and no decay; it is larger than that of SGD with
-    momentum. (Defazio et al. 2024, arXiv 2405.15682, equations 2 to 5, weights η² as in algorithm 1.)
+    momentum. (Defazio et al. 2024, arXiv 2405.15682, algorithm 1 with plain gradient steps.)
     """
     step = chain(add_decayed_weights(weight_decay), scale_by_learning_rate(learning_rate))
     return chain(schedule_free(step, learning_rate, b1))

@@ -29,7 +29,7 @@ def schedule_free(inner: GradientTransformation, learning_rate: LearningRate, b1
     The parameters are y; `eval_params` gives x, and evaluation must use it. `learning_rate` is that of `inner`, with
     its warmup and without a decay; `inner` has no momentum, which `b1` β replaces, and its weight decay acts on y. Nothing else may
     move the parameters: make it the outermost part. It remembers z beside the state of `inner`; x = (y − (1 − β) z) / β.
-    (Defazio et al. 2024, arXiv 2405.15682, equations 2 to 5; `schedule_free_adamw` is the optimizer that won AlgoPerf's self-tuning track.)
+    (Defazio et al. 2024, arXiv 2405.15682, algorithm 1; `schedule_free_adamw` is the optimizer that won AlgoPerf's self-tuning track.)
     """
 
     def init(params: PyTree) -> Any:
