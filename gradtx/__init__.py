@@ -3,6 +3,7 @@
 from gradtx._bases.kronecker import kronecker_eigenbasis, kronecker_eigensystem
 from gradtx._core.apply import apply_updates
 from gradtx._core.describe import describe
+from gradtx._core.eval_params import eval_params
 from gradtx._core.flow import Flow
 from gradtx._core.hyperparameters import hyperparameters
 from gradtx._core.schedule import Schedule, scaled_schedule, schedule, summed_schedule
@@ -77,6 +78,8 @@ from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
 from gradtx._optimizers.rprop import rprop
+from gradtx._optimizers.schedule_free_adamw import schedule_free_adamw
+from gradtx._optimizers.schedule_free_sgd import schedule_free_sgd
 from gradtx._optimizers.sgd import sgd
 from gradtx._optimizers.sgdw import sgdw
 from gradtx._optimizers.sign_sgd import sign_sgd
@@ -95,6 +98,7 @@ from gradtx._schedules.nadam_momentum_schedule import nadam_momentum_schedule
 from gradtx._schedules.onecycle import cosine_onecycle_schedule, linear_onecycle_schedule
 from gradtx._schedules.polynomial import constant_schedule, linear_schedule, polynomial_schedule
 from gradtx._schedules.power_schedule import power_schedule
+from gradtx._schedules.rms_correction_schedule import rms_correction_schedule
 from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
 from gradtx._transforms.add_corrected_decayed_weights import add_corrected_decayed_weights
@@ -108,6 +112,7 @@ from gradtx._transforms.dual_average import dual_average
 from gradtx._transforms.follow_regularized_leader import follow_regularized_leader
 from gradtx._transforms.keep_best_draw import keep_best_draw
 from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
+from gradtx._transforms.sam import sam
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
@@ -129,10 +134,20 @@ from gradtx._transforms.scale_by_step_rms import scale_by_step_rms
 from gradtx._transforms.scale_by_tree import scale_by_tree
 from gradtx._transforms.sign import sign
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
+from gradtx._wrappers.accumulate import accumulate
+from gradtx._wrappers.add import add
+from gradtx._wrappers.average import average
+from gradtx._wrappers.every import every
 from gradtx._wrappers.freeze import freeze
+from gradtx._wrappers.graft import graft
 from gradtx._wrappers.in_basis import in_basis
+from gradtx._wrappers.lookahead import lookahead
 from gradtx._wrappers.partition import adam_elsewhere, masked, partition
+from gradtx._wrappers.schedule_free import schedule_free
+from gradtx._wrappers.select import select
 from gradtx._wrappers.skip_nonfinite import skip_nonfinite
+from gradtx._wrappers.skip_spikes import skip_spikes
+from gradtx._wrappers.uniform_average import uniform_average
 
 __all__ = [
     "Decay",
@@ -154,6 +169,7 @@ __all__ = [
     "Schedules",
     "Tree",
     "Where",
+    "accumulate",
     "acprop",
     "adabelief",
     "adadelta",
@@ -165,6 +181,7 @@ __all__ = [
     "adamc",
     "adamw",
     "adan",
+    "add",
     "add_corrected_decayed_weights",
     "add_decayed_weights",
     "add_noise",
@@ -172,6 +189,7 @@ __all__ = [
     "adopt",
     "amsgrad",
     "apply_updates",
+    "average",
     "belief_average",
     "bias_correction",
     "centered_rmsprop",
@@ -189,12 +207,15 @@ __all__ = [
     "dozat_average",
     "dual_average",
     "ema",
+    "eval_params",
+    "every",
     "exponential_decay",
     "follow_regularized_leader",
     "foreign",
     "freeze",
     "from_spec",
     "ftrl",
+    "graft",
     "half_life_schedule",
     "hyperparameters",
     "identity",
@@ -209,6 +230,7 @@ __all__ = [
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
+    "lookahead",
     "madgrad",
     "masked",
     "mixed_average",
@@ -236,10 +258,12 @@ __all__ = [
     "quasi_hyperbolic",
     "radam",
     "random_search",
+    "rms_correction_schedule",
     "rmsprop",
     "rprop",
     "running_max",
     "running_sum",
+    "sam",
     "scale",
     "scale_by_abs",
     "scale_by_aspect_ratio",
@@ -263,6 +287,10 @@ __all__ = [
     "scale_by_tree",
     "scaled_schedule",
     "schedule",
+    "schedule_free",
+    "schedule_free_adamw",
+    "schedule_free_sgd",
+    "select",
     "sgd",
     "sgdr_schedule",
     "sgdw",
@@ -272,6 +300,7 @@ __all__ = [
     "signum",
     "simplified_ademamix",
     "skip_nonfinite",
+    "skip_spikes",
     "soap",
     "sophia",
     "staircase_decay",
@@ -283,6 +312,7 @@ __all__ = [
     "transformation",
     "two_rate_average",
     "uncorrected_adam",
+    "uniform_average",
     "warmup_cosine_decay_schedule",
     "warmup_stable_decay_schedule",
     "yogi",

@@ -16,7 +16,7 @@ from tests import references
 from tests.certified.matrix import is_matrix
 from tests.dialects import TINY, paper_adan, paper_amsgrad, paper_nadam, paper_nadamw
 from tests.paths import drawn, in_gradtx, on_bowl
-from tests.references import adam, adan, adaptive, bowl, elementwise, matrix, momentum, newton, rprop, search
+from tests.references import adam, adan, adaptive, bowl, elementwise, matrix, momentum, newton, rprop, schedule_free, search
 from tests.references.problem import STEPS, Path, distance, draws, follow
 
 
@@ -184,6 +184,17 @@ CASES = {
         {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "nu1": 0.6, "nu2": 0.9, "eps": 0.3},
     ),
     "qhadam defaults": Case(gx.qhadam(0.1), elementwise.qhadam, {"alpha": 0.1}),
+    "schedule_free_sgd": Case(
+        gx.schedule_free_sgd(0.1, 0.8, 0.2), schedule_free.schedule_free_sgd, {"gamma": 0.1, "beta": 0.8, "decay": 0.2}
+    ),
+    "schedule_free_sgd defaults": Case(gx.schedule_free_sgd(0.1), schedule_free.schedule_free_sgd, {"gamma": 0.1}),
+    # The first of 10 steps of warmup has a tenth of the rate.
+    "schedule_free_adamw": Case(
+        gx.schedule_free_adamw(gx.linear_schedule(0.01, 0.1, 9), 0.8, 0.95, 0.3, 0.2),
+        schedule_free.schedule_free_adamw,
+        {"gamma": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "decay": 0.2, "warmup": 10},
+    ),
+    "schedule_free_adamw defaults": Case(gx.schedule_free_adamw(0.1), schedule_free.schedule_free_adamw, {"gamma": 0.1}),
 }
 
 
