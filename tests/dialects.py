@@ -132,7 +132,6 @@ def keras_adamax(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTran
     return chain(scale_by_momentum(bias_correction(ema(b1))), scale_by_rms(decaying_max(b2**2), eps), scale_by_learning_rate(lr))
 
 
-<<<<<<< HEAD
 def from_first(decay: float) -> gx.GradientTransformation:
     """An average that begins at its first value."""
     return ema(join_schedules((0.0, decay), (1,)))
@@ -191,8 +190,8 @@ def rounded_rate(learning_rate: gx.Positive):
 def optax_madgrad(lr: float, eps: float) -> gx.GradientTransformation:
     """Epsilon is added to the learning rate too, whose product with √t is in float32."""
     return gx.madgrad(rounded_rate(lr + eps), eps=eps)
-=======
+
+
 def optax_schedule_free_adamw(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:
     """The second moment is corrected, so that the correction is not in the weights of the average."""
     return gx.schedule_free(chain(scale_by_rms(bias_correction(ema(b2)), eps), scale_by_learning_rate(lr)), lr, b1)
->>>>>>> wrappers

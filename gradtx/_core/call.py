@@ -18,8 +18,23 @@ from gradtx._core.written import readable, source
 FORMS: dict[str, "Form"] = {}
 """Every decorated factory by the name that a spec gives it."""
 
-RESERVED = {"form", "arguments", "init", "update", "carry", "evaluate", "pair", "replace", "bind", "at_step", "argument_kind"}
-RESERVED |= {"children", "branches"}
+RESERVED = set(
+    [
+        "form",
+        "arguments",
+        "init",
+        "update",
+        "carry",
+        "evaluate",
+        "pair",
+        "replace",
+        "bind",
+        "at_step",
+        "argument_kind",
+        "children",
+        "branches",
+    ]
+)
 
 
 class Form:

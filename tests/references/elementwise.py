@@ -99,11 +99,7 @@ def noisy_gradient_descent(x, gradients, noise, alpha, eta=0.01, gamma=0.55):
 
 
 def simplified_ademamix(x, gradients, eta, beta1=0.99, beta2=0.95, alpha=0.0, eps=1e-8, lamda=0.0):
-<<<<<<< HEAD
-    """Morwani 2025, "Connections between Schedule-Free Optimizers, AdEMAMix, and Accelerated SGD Variants" (arXiv 2502.02431), algorithm 1.
-=======
     """Morwani et al. 2025, "Connections between Schedule-Free Optimizers and AdEMAMix" (arXiv 2502.02431), algorithm 1.
->>>>>>> elementwise
 
     The second moment is corrected, as in the authors' code.
     """
