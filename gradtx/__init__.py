@@ -39,6 +39,7 @@ from gradtx._moments.ema import ema
 from gradtx._moments.nesterov import nesterov
 from gradtx._moments.running_max import decaying_max, running_max
 from gradtx._moments.running_sum import running_sum
+from gradtx._moments.stored import stored
 from gradtx._moments.trace import trace
 from gradtx._moments.two_rate_average import two_rate_average
 from gradtx._moments.yogi_average import yogi_average
@@ -69,6 +70,14 @@ from gradtx._schedules.onecycle import cosine_onecycle_schedule, linear_onecycle
 from gradtx._schedules.polynomial import constant_schedule, linear_schedule, polynomial_schedule
 from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
+from gradtx._storage.bfloat16 import bfloat16
+from gradtx._storage.block_mean import block_mean
+from gradtx._storage.codec import Codec, Coding, codec
+from gradtx._storage.companded import companded
+from gradtx._storage.cover import cover
+from gradtx._storage.int4 import int4
+from gradtx._storage.int8 import int8
+from gradtx._storage.rank_one import rank_one
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.add_noise import add_noise
 from gradtx._transforms.centralize import centralize
@@ -92,6 +101,8 @@ from gradtx._wrappers.freeze import freeze
 from gradtx._wrappers.skip_nonfinite import skip_nonfinite
 
 __all__ = [
+    "Codec",
+    "Coding",
     "Decay",
     "Flow",
     "Fraction",
@@ -121,7 +132,9 @@ __all__ = [
     "amsgrad",
     "apply_updates",
     "belief_average",
+    "bfloat16",
     "bias_correction",
+    "block_mean",
     "centered_rmsprop",
     "centralize",
     "chain",
@@ -129,9 +142,12 @@ __all__ = [
     "clip",
     "clip_by_block_rms",
     "clip_by_global_norm",
+    "codec",
+    "companded",
     "constant_schedule",
     "cosine_decay_schedule",
     "cosine_onecycle_schedule",
+    "cover",
     "decaying_max",
     "describe",
     "dozat_average",
@@ -142,6 +158,8 @@ __all__ = [
     "from_spec",
     "hyperparameters",
     "identity",
+    "int4",
+    "int8",
     "inverse_sqrt_schedule",
     "inverse_time_decay",
     "join_schedules",
@@ -162,6 +180,7 @@ __all__ = [
     "polynomial_schedule",
     "radam",
     "random_search",
+    "rank_one",
     "rmsprop",
     "running_max",
     "running_sum",
@@ -185,6 +204,7 @@ __all__ = [
     "skip_nonfinite",
     "staircase_decay",
     "stateless",
+    "stored",
     "summed_schedule",
     "to_spec",
     "trace",

@@ -13,7 +13,7 @@ from gradtx import testing
 
 PACKAGE = pathlib.Path(gx.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-LAYERS = [{"_core"}, {"_schedules", "_moments"}, {"_transforms"}, {"_wrappers"}, {"_optimizers"}, {"_gradients"}, {"testing"}]
+LAYERS = [{"_core"}, {"_schedules", "_storage", "_moments"}, {"_transforms"}, {"_wrappers"}, {"_optimizers"}, {"_gradients"}, {"testing"}]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 CORE_ORDER = [
     "hints",
@@ -32,6 +32,7 @@ CORE_ORDER = [
     "trees",
     "selection",
     "random",
+    "rounding",
     "rooted",
     "signals",
     "state",

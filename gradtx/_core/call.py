@@ -19,6 +19,7 @@ FORMS: dict[str, "Form"] = {}
 """Every decorated factory by the name that a spec gives it."""
 
 RESERVED = {"form", "arguments", "init", "update", "carry", "pair", "replace", "bind", "at_step", "argument_kind", "children", "branches"}
+RESERVED |= {"nonnegative", "opened"}
 
 
 class Form:

@@ -32,13 +32,13 @@ def beside(params: PyTree, state: PyTree) -> PyTree:
 
 
 def like(owner: jax.Array, leaf: jax.Array) -> jax.Array:
-    """`leaf`, laid out like `owner`, which has its shape and dtype.
+    """`leaf`, laid out like `owner`, which has its shape.
 
     A constant belongs to no device, and a compiler puts it on all of them. Chosen element by element, and never, from
     `owner`, it follows the owner's layout. The barrier hides from
     the compiler that the choice is no choice.
     """
-    return jnp.where(jax.lax.optimization_barrier(False), owner, leaf)
+    return jnp.where(jax.lax.optimization_barrier(False), owner.astype(leaf.dtype), leaf)
 
 
 def _tied(params: PyTree, state: PyTree) -> PyTree:
@@ -46,7 +46,7 @@ def _tied(params: PyTree, state: PyTree) -> PyTree:
 
     def tied(path: tuple[Any, ...], leaf: Any) -> Any:
         owner = next((by_path[path[k:]] for k in range(len(path) + 1) if path[k:] in by_path), None)
-        belongs = owner is not None and owner.ndim and owner.shape == leaf.shape and owner.dtype == leaf.dtype
+        belongs = owner is not None and owner.ndim and owner.shape == leaf.shape and jnp.issubdtype(leaf.dtype, jnp.number)
         return like(owner, leaf) if belongs else leaf
 
     return jax.tree_util.tree_map_with_path(tied, state)

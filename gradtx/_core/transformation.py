@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core import contract
+from gradtx._core.asking import asks_by_keyword, takes_extras
 from gradtx._core.call import Call, Form, register
 from gradtx._core.flow import Flow
 from gradtx._core.hints import instead_of_transformation
@@ -112,6 +113,10 @@ class GradientTransformation(Call):
         object.__setattr__(bound, "_statistic", statistic)
         return bound
 
+    def nonnegative(self) -> Self:
+        """This moment for a part that feeds it squares or magnitudes: a codec then keeps what is above zero above zero."""
+        return self if self._context is None else self.bind(self._context.of_nonnegative(), self._statistic)
+
 
 register(GradientTransformation)
 
@@ -192,16 +197,7 @@ def _holds_averages(state: Any, moment: Flow | None) -> bool:
     return any(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(state))
 
 
-def _takes_extras(update: Callable[..., Any]) -> bool:
-    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(update).parameters.values())
-
-
-def _asks_by_keyword(arguments: Mapping[str, Any]) -> bool:
-    parameters = inspect.signature(arguments["apply"]).parameters.values()
-    return any(p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD) for p in parameters)
-
-
-@functools.partial(_factory, averages=_holds_averages, any_extras=lambda arguments: _takes_extras(arguments["update_fn"]))
+@functools.partial(_factory, averages=_holds_averages, any_extras=lambda arguments: takes_extras(arguments["update_fn"]))
 def foreign(init_fn: Callable[..., Any], update_fn: Callable[..., Any]) -> Any:
     """Another library's pair of functions as a part. Made by itself wherever such a pair stands for a transformation.
 
@@ -212,7 +208,7 @@ def foreign(init_fn: Callable[..., Any], update_fn: Callable[..., Any]) -> Any:
         return {"state": init_fn(params)}
 
     def update(updates: PyTree, state: Any, params: PyTree = None, **extras: Any) -> Any:
-        updates, inner = update_fn(updates, state["state"], params, **(extras if _takes_extras(update_fn) else {}))
+        updates, inner = update_fn(updates, state["state"], params, **(extras if takes_extras(update_fn) else {}))
         return updates, {"state": inner}
 
     return init, update
@@ -224,7 +220,7 @@ def identity() -> Any:
     return (lambda params: None), (lambda updates, state: (updates, state))
 
 
-@functools.partial(_factory, any_extras=_asks_by_keyword)
+@functools.partial(_factory, any_extras=lambda arguments: asks_by_keyword(arguments["apply"]))
 def stateless(apply: Callable[..., PyTree]) -> Any:
     """A part that remembers nothing, from `apply(updates, params=None, *, ...)`, which may ask for signals and extras by keyword.
 
