@@ -1,6 +1,7 @@
 """Gradient transformations for JAX in which an optimizer is a value."""
 
 from gradtx._core.apply import apply_updates
+from gradtx._core.commit import Commit, compensated_commit, stochastic_commit
 from gradtx._core.describe import describe
 from gradtx._core.flow import Flow
 from gradtx._core.hyperparameters import hyperparameters
@@ -44,6 +45,7 @@ from gradtx._moments.trace import trace
 from gradtx._moments.two_rate_average import two_rate_average
 from gradtx._moments.yogi_average import yogi_average
 from gradtx._optimizers.adabelief import adabelief
+from gradtx._optimizers.adafactor import adafactor
 from gradtx._optimizers.adagrad import adagrad
 from gradtx._optimizers.adam import adam
 from gradtx._optimizers.adamax import adamax
@@ -60,8 +62,10 @@ from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
 from gradtx._optimizers.sgd import sgd
 from gradtx._optimizers.signum import signum
+from gradtx._optimizers.sm3 import sm3
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
+from gradtx._schedules.adafactor_decay_schedule import adafactor_decay_schedule
 from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
 from gradtx._schedules.decay import exponential_decay, inverse_sqrt_schedule, inverse_time_decay, staircase_decay
 from gradtx._schedules.joining import join_schedules, piecewise_constant_schedule, shifted_schedule
@@ -91,6 +95,7 @@ from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gr
 from gradtx._transforms.scale_by_hessian import scale_by_hessian
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
+from gradtx._transforms.scale_by_param_block_rms import scale_by_param_block_rms
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._transforms.scale_by_stddev import scale_by_stddev
@@ -103,6 +108,7 @@ from gradtx._wrappers.skip_nonfinite import skip_nonfinite
 __all__ = [
     "Codec",
     "Coding",
+    "Commit",
     "Decay",
     "Flow",
     "Fraction",
@@ -123,6 +129,8 @@ __all__ = [
     "Tree",
     "Where",
     "adabelief",
+    "adafactor",
+    "adafactor_decay_schedule",
     "adagrad",
     "adam",
     "adamax",
@@ -144,6 +152,7 @@ __all__ = [
     "clip_by_global_norm",
     "codec",
     "companded",
+    "compensated_commit",
     "constant_schedule",
     "cosine_decay_schedule",
     "cosine_onecycle_schedule",
@@ -190,6 +199,7 @@ __all__ = [
     "scale_by_hessian",
     "scale_by_learning_rate",
     "scale_by_momentum",
+    "scale_by_param_block_rms",
     "scale_by_rectified_rms",
     "scale_by_rms",
     "scale_by_stddev",
@@ -202,8 +212,10 @@ __all__ = [
     "sign",
     "signum",
     "skip_nonfinite",
+    "sm3",
     "staircase_decay",
     "stateless",
+    "stochastic_commit",
     "stored",
     "summed_schedule",
     "to_spec",

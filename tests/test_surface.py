@@ -41,6 +41,7 @@ CORE_ORDER = [
     "contract",
     "transformation",
     "apply",
+    "commit",
     "hyperparameters",
     "spec",
     "describe",

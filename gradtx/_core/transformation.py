@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final, NamedTuple, ParamSpec, Self, TypeAlias, final, overload
 
 import jax

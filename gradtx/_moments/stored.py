@@ -55,9 +55,7 @@ def _by_slot(function: Callable[..., Any], state: Any, plain: Any, params: PyTre
         return function(state, path, plain)
     if not isinstance(plain, dict):
         return state
-    return {
-        name: _by_slot(function, state[name], entry, params, (*path, jax.tree_util.DictKey(name))) for name, entry in plain.items()
-    }
+    return {name: _by_slot(function, state[name], entry, params, (*path, jax.tree_util.DictKey(name))) for name, entry in plain.items()}
 
 
 def _is_slot(plain: Any, params: PyTree) -> bool:
