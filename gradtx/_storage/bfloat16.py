@@ -14,8 +14,8 @@ from gradtx._storage.codec import Coding, codec
 def bfloat16(stochastic: bool = False, key: Key = 0) -> Any:
     """Two bytes a number: the leading eight bits of it, rounded to nearest, or up and down by chance so that the mean is exact.
 
-    Rounded to nearest, an average moves only where a step changes it by 0.2 % or more: with a decay of 0.999 it never falls.
-    `stochastic=True` mends this. Its bits depend on `key`, the leaf's path and the step alone, so that a run is
+    Rounded to nearest, an average moves only where a step changes it by 0.2 to 0.4 %: with a decay of 0.999 it
+    never falls. `stochastic=True` mends this. Its bits depend on `key`, the leaf's path and the step alone, so that a run is
     the same on any devices, under `vmap`, and resumed. Scalars stay wide. (Gupta et al. 2015, on stochastic rounding.)
     """
 
