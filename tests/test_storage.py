@@ -225,7 +225,7 @@ def run(tx, params, steps, state=None):
     state = tx.init(params) if state is None else state
     update = jax.jit(tx.update)
     for k in range(steps):
-        _, state = update(jax.tree.map(lambda p: p * (1 + 0.1 * k), params), state, params)
+        _, state = update(jax.tree.map(lambda p, k=k: p * (1 + 0.1 * k), params), state, params)
     return state
 
 

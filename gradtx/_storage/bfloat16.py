@@ -26,6 +26,6 @@ def bfloat16(stochastic: bool = False, key: Key = 0) -> Any:
         def decode(parts: dict[str, jax.Array], like: jax.ShapeDtypeStruct) -> jax.Array:
             return parts["values"].astype(like.dtype)
 
-        return Coding(lambda shape: len(shape) > 0, encode, decode, key if stochastic else None)
+        return Coding(lambda shape: len(shape) > 0, encode, decode, jax.random.fold_in(key, nonnegative) if stochastic else None)
 
     return coding
