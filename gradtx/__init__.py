@@ -2,6 +2,7 @@
 
 from gradtx._bases.kronecker import kronecker_eigenbasis, kronecker_eigensystem
 from gradtx._core.apply import apply_updates
+from gradtx._core.commit import Commit, compensated_commit, stochastic_commit
 from gradtx._core.describe import describe
 from gradtx._core.eval_params import eval_params
 from gradtx._core.flow import Flow
@@ -43,12 +44,14 @@ from gradtx._moments.nesterov import nesterov
 from gradtx._moments.quasi_hyperbolic import quasi_hyperbolic
 from gradtx._moments.running_max import decaying_max, running_max
 from gradtx._moments.running_sum import running_sum
+from gradtx._moments.stored import stored
 from gradtx._moments.trace import trace
 from gradtx._moments.two_rate_average import two_rate_average
 from gradtx._moments.yogi_average import yogi_average
 from gradtx._optimizers.acprop import acprop
 from gradtx._optimizers.adabelief import adabelief
 from gradtx._optimizers.adadelta import adadelta
+from gradtx._optimizers.adafactor import adafactor
 from gradtx._optimizers.adagrad import adagrad
 from gradtx._optimizers.adam import adam
 from gradtx._optimizers.adamax import adamax
@@ -85,11 +88,13 @@ from gradtx._optimizers.sgdw import sgdw
 from gradtx._optimizers.sign_sgd import sign_sgd
 from gradtx._optimizers.signum import signum
 from gradtx._optimizers.simplified_ademamix import simplified_ademamix
+from gradtx._optimizers.sm3 import sm3
 from gradtx._optimizers.soap import soap
 from gradtx._optimizers.sophia import sophia
 from gradtx._optimizers.tiger import tiger
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
+from gradtx._schedules.adafactor_decay_schedule import adafactor_decay_schedule
 from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
 from gradtx._schedules.decay import exponential_decay, inverse_sqrt_schedule, inverse_time_decay, staircase_decay
 from gradtx._schedules.half_life_schedule import half_life_schedule
@@ -101,6 +106,14 @@ from gradtx._schedules.power_schedule import power_schedule
 from gradtx._schedules.rms_correction_schedule import rms_correction_schedule
 from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
+from gradtx._storage.bfloat16 import bfloat16
+from gradtx._storage.block_mean import block_mean
+from gradtx._storage.codec import Codec, Coding, codec
+from gradtx._storage.companded import companded
+from gradtx._storage.cover import cover
+from gradtx._storage.int4 import int4
+from gradtx._storage.int8 import int8
+from gradtx._storage.rank_one import rank_one
 from gradtx._transforms.add_corrected_decayed_weights import add_corrected_decayed_weights
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.add_noise import add_noise
@@ -124,6 +137,7 @@ from gradtx._transforms.scale_by_lagged_rms import scale_by_lagged_rms
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_optimistic_gradient import scale_by_optimistic_gradient
+from gradtx._transforms.scale_by_param_block_rms import scale_by_param_block_rms
 from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal_learning_rate
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
@@ -150,6 +164,9 @@ from gradtx._wrappers.skip_spikes import skip_spikes
 from gradtx._wrappers.uniform_average import uniform_average
 
 __all__ = [
+    "Codec",
+    "Coding",
+    "Commit",
     "Decay",
     "Flow",
     "Fraction",
@@ -173,6 +190,8 @@ __all__ = [
     "acprop",
     "adabelief",
     "adadelta",
+    "adafactor",
+    "adafactor_decay_schedule",
     "adagrad",
     "adam",
     "adam_elsewhere",
@@ -191,7 +210,9 @@ __all__ = [
     "apply_updates",
     "average",
     "belief_average",
+    "bfloat16",
     "bias_correction",
+    "block_mean",
     "centered_rmsprop",
     "centralize",
     "chain",
@@ -199,9 +220,13 @@ __all__ = [
     "clip",
     "clip_by_block_rms",
     "clip_by_global_norm",
+    "codec",
+    "companded",
+    "compensated_commit",
     "constant_schedule",
     "cosine_decay_schedule",
     "cosine_onecycle_schedule",
+    "cover",
     "decaying_max",
     "describe",
     "dozat_average",
@@ -220,6 +245,8 @@ __all__ = [
     "hyperparameters",
     "identity",
     "in_basis",
+    "int4",
+    "int8",
     "inverse_sqrt_schedule",
     "inverse_time_decay",
     "join_schedules",
@@ -258,6 +285,7 @@ __all__ = [
     "quasi_hyperbolic",
     "radam",
     "random_search",
+    "rank_one",
     "rms_correction_schedule",
     "rmsprop",
     "rprop",
@@ -277,6 +305,7 @@ __all__ = [
     "scale_by_learning_rate",
     "scale_by_momentum",
     "scale_by_optimistic_gradient",
+    "scale_by_param_block_rms",
     "scale_by_proximal_learning_rate",
     "scale_by_rectified_rms",
     "scale_by_rms",
@@ -301,10 +330,13 @@ __all__ = [
     "simplified_ademamix",
     "skip_nonfinite",
     "skip_spikes",
+    "sm3",
     "soap",
     "sophia",
     "staircase_decay",
     "stateless",
+    "stochastic_commit",
+    "stored",
     "summed_schedule",
     "tiger",
     "to_spec",

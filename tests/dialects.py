@@ -29,6 +29,12 @@ TINY = 1e-300
 
 
 @gx.schedule
+def float32_decay():
+    """1 − t^−0.8, computed in float32."""
+    return lambda time: 1 - (time.astype(jnp.float32) + 1) ** -0.8
+
+
+@gx.schedule
 def root_weight(decay: gx.Decay):
     """√(1 − βᵗ), the root of what the bias correction divides by, with t from 1."""
     return lambda time: jnp.sqrt(1 - decay ** (time + 1))
@@ -80,6 +86,10 @@ def rooted_adagrad(lr: float, initial: float, eps: float) -> gx.GradientTransfor
 def rooted_rmsprop(lr: float, decay: float, eps: float) -> gx.GradientTransformation:
     """Epsilon inside the root: Optax and Keras."""
     return chain(scale_by_rms(ema(decay), eps_root=eps), scale_by_learning_rate(lr))
+
+
+def optax_adafactor(lr: float) -> gx.GradientTransformation:
+    return gx.adafactor(lr, float32_decay(), storage=gx.rank_one(2))
 
 
 def optax_nadam(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:

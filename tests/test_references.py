@@ -16,7 +16,7 @@ from tests import references
 from tests.certified.matrix import is_matrix
 from tests.dialects import TINY, paper_adan, paper_amsgrad, paper_nadam, paper_nadamw
 from tests.paths import drawn, in_gradtx, on_bowl
-from tests.references import adam, adan, adaptive, bowl, elementwise, matrix, momentum, newton, rprop, schedule_free, search
+from tests.references import adam, adan, adaptive, bowl, elementwise, matrix, momentum, newton, rprop, schedule_free, search, storage
 from tests.references.problem import STEPS, Path, distance, draws, follow
 
 
@@ -82,6 +82,14 @@ CASES = {
     # The authors' code rectifies from ρ = 5 on, the paper from 4: see test_radam_departs_from_its_paper_in_the_fifth_step.
     "radam": Case(gx.radam(0.1, 0.8, 0.95, TINY), adam.radam, {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "tractable": 5.0}),
     "radam defaults": Case(gx.radam(0.1, eps=TINY), adam.radam, {"alpha": 0.1, "tractable": 5.0}),
+    "adafactor": Case(
+        gx.adafactor(0.1, 0.8, 1e-30, 0.7, 0.3, storage=gx.rank_one(3)),
+        storage.adafactor,
+        {"rho": 0.1, "beta": 0.8, "d": 0.7, "eps2": 0.3},
+    ),
+    "adafactor defaults": Case(gx.adafactor(0.1, storage=gx.rank_one(2)), storage.adafactor, {"rho": 0.1}),
+    "sm3": Case(gx.sm3(0.1, gx.identity(), TINY), storage.sm3, {"eta": 0.1}),
+    "sm3, momentum": Case(gx.sm3(0.1, gx.ema(0.8), TINY), storage.sm3, {"eta": 0.1, "beta": 0.8}),
     "laprop": Case(gx.laprop(0.1, 0.8, 0.95, 0.3), adam.laprop, {"lamda": 0.1, "mu": 0.8, "nu": 0.95, "eps": 0.3}),
     "laprop defaults": Case(gx.laprop(0.1), adam.laprop, {"lamda": 0.1}),
     "muon": Case(

@@ -18,23 +18,8 @@ from gradtx._core.written import readable, source
 FORMS: dict[str, "Form"] = {}
 """Every decorated factory by the name that a spec gives it."""
 
-RESERVED = set(
-    [
-        "form",
-        "arguments",
-        "init",
-        "update",
-        "carry",
-        "evaluate",
-        "pair",
-        "replace",
-        "bind",
-        "at_step",
-        "argument_kind",
-        "children",
-        "branches",
-    ]
-)
+OF_CALLS = {"form", "arguments", "replace", "at_step", "argument_kind", "children", "branches"}
+RESERVED = OF_CALLS | {"init", "update", "carry", "evaluate", "pair", "bind", "nonnegative"}
 
 
 class Form:

@@ -40,6 +40,10 @@ class Context:
     def where(self) -> str:
         return self.signals.where
 
+    def of_nonnegative(self) -> "Context":
+        """The context of a moment that is fed with squares or magnitudes."""
+        return dataclasses.replace(self, signals=self.signals.replace(nonnegative=True))
+
 
 def label(tx: Call) -> str:
     """The name of a part's entry in the state."""

@@ -119,6 +119,10 @@ class GradientTransformation(Call):
         object.__setattr__(bound, "_statistic", statistic)
         return bound
 
+    def nonnegative(self) -> Self:
+        """This moment for a part that feeds it squares or magnitudes: a codec then keeps what is above zero above zero."""
+        return self if self._context is None else self.bind(self._context.of_nonnegative(), self._statistic)
+
 
 register(GradientTransformation)
 
