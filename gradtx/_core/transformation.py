@@ -160,13 +160,9 @@ def transformation(
 
     @gradtx.transformation
     def scale_by_half_life(half_life: gradtx.Positive):
-        def init(params):
-            return None
-
         def update(updates, state, params=None, *, step):
             return jax.tree.map(lambda u: u * 0.5 ** (step / half_life), updates), state
-
-        return init, update
+        return (lambda params: None), update
 
     optimizer = gradtx.chain(gradtx.clip(1.0), scale_by_half_life(100.0), gradtx.sgd(0.1))
     ```
