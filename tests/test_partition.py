@@ -88,6 +88,17 @@ def test_a_partition_is_a_value():
     np.testing.assert_array_equal(many["b"][0], many["b"][1])
 
 
+def test_a_group_may_keep_other_parameters_to_evaluate_at():
+    averaged = gx.average(gx.sgd(0.1), 0.5)
+    for tx in (gx.partition(("w", averaged), (None, gx.adam(0.1))), gx.masked("w", averaged)):
+        params, state = PARAMS, tx.init(PARAMS)
+        for _ in range(3):
+            params, state, _ = step(tx, params, state)
+        seen = gx.eval_params(tx, params, state)
+        assert not np.allclose(seen["w"], params["w"])
+        np.testing.assert_array_equal(seen["b"], params["b"])
+
+
 ERRORS = {
     "no group": (lambda: gx.partition(("w", gx.sgd(0.1))).init(PARAMS), "partition: no group chooses b, s. Add a last group for all"),
     "misspelling": (lambda: gx.partition(("v", gx.sgd(0.1)), (None, gx.adam(0.1))).init(PARAMS), "where='v' matches no leaf"),

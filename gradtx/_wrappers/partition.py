@@ -62,7 +62,11 @@ def masked(where: Where, inner: GradientTransformation) -> Any:
         moved, state = inner.carry(flow.map(lambda tree: _only(tree, own, 1)), state, visible)
         return _joined_flow([flow, moved], own), state
 
-    return init, update
+    def evaluate(params: PyTree, state: Any) -> PyTree:
+        own = owners(params)
+        return _joined([params, inner.evaluate(_only(params, own, 1), state)], own)
+
+    return init, update, evaluate
 
 
 class Group(NamedTuple):
@@ -147,7 +151,12 @@ def partition(*groups: Annotated[tuple[Where, GradientTransformation] | Gradient
         ran = {name: run(k, name, group) for k, (name, group) in enumerate(named.items())}
         return _joined_flow([moved for moved, _ in ran.values()], owners), _without_empty({name: kept for name, (_, kept) in ran.items()})
 
-    return init, update
+    def evaluate(params: PyTree, state: Any) -> PyTree:
+        owners = _owners(resolved, params)
+        ran = enumerate(named.items())
+        return _joined([g.inner.evaluate(_only(params, owners, k), g.entries(state.get(name, {}))) for k, (name, g) in ran], owners)
+
+    return init, update, evaluate
 
 
 def _without_empty(entries: dict[str, Any]) -> dict[str, Any]:
