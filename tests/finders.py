@@ -73,6 +73,3 @@ FINDERS: dict[str, tuple[Case, str]] = {
     "adan": (from_its_paper("adan"), "trajectory_is_the_references"),
 }
 """The case and the law that it breaks."""
-
-UNFOUND: dict[str, str] = {}
-"""Defects that no law of the kit looks for, and why."""
