@@ -85,7 +85,7 @@ def test_slow_weights_are_those_of_the_paper():
         np.testing.assert_allclose(found[name], slow, rtol=1e-12, atol=1e-13)
 
 
-WARMUP = gx.linear_schedule(0.0, 0.1, 5)
+WARMUP = gx.linear_schedule(0.0, 0.125, 4)
 RMS = gx.scale_by_rms(gx.bias_correction(gx.ema(0.999)), 1e-8)
 DECAYED = gx.chain(RMS, gx.add_decayed_weights(0.01), gx.scale_by_learning_rate(0.1))
 FREE = {
@@ -94,7 +94,9 @@ FREE = {
     "adamw": (gx.schedule_free(DECAYED, 0.1), optax.contrib.schedule_free_adamw(0.1, weight_decay=0.01)),
     "power": (
         gx.schedule_free(gx.sgd(WARMUP), gx.shifted_schedule(WARMUP, 1), 0.9, 1.0),
-        optax.contrib.schedule_free(optax.sgd(optax.linear_schedule(0.0, 0.1, 5)), optax.linear_schedule(0.0, 0.1, 5), weight_lr_power=1.0),
+        optax.contrib.schedule_free(
+            optax.sgd(optax.linear_schedule(0.0, 0.125, 4)), optax.linear_schedule(0.0, 0.125, 4), weight_lr_power=1.0
+        ),
     ),
 }
 
@@ -117,7 +119,7 @@ def test_a_schedule_free_average_is_the_weighted_mean_of_the_steps():
         gradient = float(np.sin(k))
         updates, state = tx.update({"s": jnp.asarray(gradient)}, state, params)
         params = gx.apply_updates(params, updates)
-        rate = min(k / 5, 1) * 0.1
+        rate = min(k / 4, 1) * 0.125
         z, largest = z - rate * gradient, max(largest, rate)
         total, weights = total + largest**2 * z, weights + largest**2
         if weights:
