@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.flow import Flow
-from gradtx._core.numerics import averaged, next_step, widest
+from gradtx._core.numerics import averaged, next_step, reached, widest
 from gradtx._core.transformation import GradientTransformation, transformation
 from gradtx._core.types import Positive, PyTree
 
@@ -43,7 +43,7 @@ def accumulate(inner: GradientTransformation, k: Positive) -> Any:
             nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(run)[0])
             return nothing, {**state, "count": state["count"] + 1, "examples": total, "mean": mean}
 
-        moved, state = jax.lax.cond(state["count"] + 1 >= k, run, wait)
+        moved, state = jax.lax.cond(reached(state["count"] + 1, k), run, wait)
         return flow.left(moved) if flow.averaged else moved, state
 
     def evaluate(params: PyTree, state: Any) -> PyTree:
