@@ -40,8 +40,7 @@ def accumulate(inner: GradientTransformation, k: Positive) -> Any:
             return moved, {**empty, "taken": next_step(state["taken"]), "inner": inner_state}
 
         def wait() -> tuple[Flow, Any]:
-            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(run)[0])
-            return nothing, {**state, "count": state["count"] + 1, "examples": total, "mean": mean}
+            return jax.eval_shape(run)[0].at_rest(mean), {**state, "count": state["count"] + 1, "examples": total, "mean": mean}
 
         moved, state = jax.lax.cond(reached(state["count"] + 1, k), run, wait)
         return flow.left(moved) if flow.averaged else moved, state
