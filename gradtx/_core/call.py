@@ -18,8 +18,8 @@ from gradtx._core.written import readable, source
 FORMS: dict[str, "Form"] = {}
 """Every decorated factory by the name that a spec gives it."""
 
-RESERVED = {"form", "arguments", "init", "update", "carry", "evaluate", "pair", "replace", "bind", "at_step", "argument_kind"}
-RESERVED |= {"children", "branches"}
+_READ = {"form", "arguments", "children", "branches", "argument_kind", "pair", "at_step"}
+RESERVED = _READ | {"init", "update", "carry", "evaluate", "replace", "bind"}
 
 
 class Form:

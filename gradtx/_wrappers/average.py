@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.flow import Flow
-from gradtx._core.numerics import averaged, divided, next_step, widest
+from gradtx._core.numerics import averaged, divided, matched, next_step, widest
 from gradtx._core.transformation import GradientTransformation, transformation
 from gradtx._core.types import Decay, PyTree
 
@@ -34,7 +34,7 @@ def average(inner: GradientTransformation, decay: Decay = 0.999) -> Any:
         return averaged(state["average"], params, decay=decay), weight
 
     def update(updates: PyTree, state: Any, params: PyTree, *, flow: Flow) -> Any:
-        mean, weight = absorbed(params, state, jnp.where(state["count"] > 0, decay, 1.0))
+        mean, weight = absorbed(params, state, jnp.where(state["count"] > 0, matched(decay, state["weight"].dtype), 1))
         moved, inner_state = inner.carry(flow, state["inner"], params)
         return moved, {"count": next_step(state["count"]), "average": mean, "weight": weight, "inner": inner_state}
 

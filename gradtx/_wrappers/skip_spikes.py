@@ -41,7 +41,7 @@ def skip_spikes(inner: GradientTransformation, factor: Positive = 5.0, decay: De
         moved, inner_state = inner.carry(flow.map(harmless), state["inner"], params, step=state["taken"])
         new = {"taken": next_step(state["taken"]), "inner": inner_state}
         kept = jax.tree.map(lambda after, before: jnp.where(usable, after, before), new, {name: state[name] for name in new})
-        seen = jnp.where(finite, decay, 1).astype(dtype)
+        seen = jnp.where(finite, matched(decay, dtype), 1)
         norms = averaged(state["norm"], jnp.where(finite, jnp.minimum(norm, bound), 0), decay=seen)
         weight = averaged(state["weight"], jnp.ones_like(norms), decay=seen)
         return moved.map(harmless), {**kept, "norm": norms, "weight": weight}
