@@ -274,3 +274,12 @@ def test_extras_reach_what_is_wrapped():
     (_, updates), _ = run(tx, [jax.grad(loss)(PARAMS)] * 2, value_fn=loss)
     plain = gx.chain(gx.sam(0.1), gx.sgd(0.1))
     chex.assert_trees_all_close(updates, run(plain, [jax.grad(loss)(PARAMS)], value_fn=loss)[0][0], rtol=1e-5)
+
+
+def test_every_other_step_is_conditionally_mask_of_optax():
+    theirs = optax.conditionally_mask(optax.trace(0.5), lambda step, **extras: step % 2 == 0)
+    gradients, state, expected = [times(float(k)) for k in (1, 100, 2, 100, 3)], theirs.init(PARAMS), []
+    for gradient in gradients:
+        updates, state = theirs.update(gradient, state)
+        expected.append(updates)
+    chex.assert_trees_all_close(run(gx.every(2, gx.trace(0.5)), gradients)[0], expected)

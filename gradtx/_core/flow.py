@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import final
 
 import jax
+import jax.numpy as jnp
 
 from gradtx._core.types import PyTree
 
@@ -34,6 +35,11 @@ class Flow:
     def moved(self, updates: PyTree) -> "Flow":
         """The flow behind a part that turned its updates into these: the gradient follows until something averages."""
         return dataclasses.replace(self, updates=updates, gradient=self.gradient if self.averaged else updates)
+
+    def at_rest(self, updates: PyTree) -> "Flow":
+        """A flow of the kind of this one, of which shapes will do, in which nothing moves: `updates` say where each leaf lies."""
+        nothing = jax.tree.map(jnp.zeros_like, updates)
+        return Flow(nothing, nothing, dict.fromkeys(self.published, nothing), self.averaged)
 
     def entered(self) -> "Flow":
         """The flow at the beginning of a scope: the gradient is what comes in."""

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.flow import Flow
-from gradtx._core.numerics import averaged, next_step, widest
+from gradtx._core.numerics import averaged, next_step, reached, widest
 from gradtx._core.transformation import GradientTransformation, transformation
 from gradtx._core.types import Positive, PyTree
 
@@ -40,10 +40,9 @@ def accumulate(inner: GradientTransformation, k: Positive) -> Any:
             return moved, {**empty, "taken": next_step(state["taken"]), "inner": inner_state}
 
         def wait() -> tuple[Flow, Any]:
-            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(run)[0])
-            return nothing, {**state, "count": state["count"] + 1, "examples": total, "mean": mean}
+            return jax.eval_shape(run)[0].at_rest(mean), {**state, "count": state["count"] + 1, "examples": total, "mean": mean}
 
-        moved, state = jax.lax.cond(state["count"] + 1 >= k, run, wait)
+        moved, state = jax.lax.cond(reached(state["count"] + 1, k), run, wait)
         return flow.left(moved) if flow.averaged else moved, state
 
     def evaluate(params: PyTree, state: Any) -> PyTree:

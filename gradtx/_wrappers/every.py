@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.flow import Flow
-from gradtx._core.numerics import next_step
+from gradtx._core.numerics import next_step, reached
 from gradtx._core.transformation import GradientTransformation, transformation
 from gradtx._core.types import Positive, PyTree
 
@@ -28,11 +28,10 @@ def every(k: Positive, inner: GradientTransformation) -> Any:
             return moved, {"taken": next_step(state["taken"]), "inner": inner_state}
 
         def wait() -> tuple[Flow, Any]:
-            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(run)[0])
-            return nothing, {"taken": state["taken"], "inner": state["inner"]}
+            return jax.eval_shape(run)[0].at_rest(updates), {"taken": state["taken"], "inner": state["inner"]}
 
         moved, new = jax.lax.cond(state["count"] == 0, run, wait)
-        return moved, {**new, "count": jnp.where(state["count"] + 1 >= k, 0, state["count"] + 1)}
+        return moved, {**new, "count": jnp.where(reached(state["count"] + 1, k), 0, state["count"] + 1)}
 
     def evaluate(params: PyTree, state: Any) -> PyTree:
         return inner.evaluate(params, state["inner"])

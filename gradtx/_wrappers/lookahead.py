@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.flow import Flow
-from gradtx._core.numerics import leafwise
+from gradtx._core.numerics import leafwise, reached
 from gradtx._core.transformation import GradientTransformation, transformation
 from gradtx._core.types import Fraction, Positive, PyTree
 
@@ -36,7 +36,7 @@ def lookahead(inner: GradientTransformation, k: Positive = 5.0, alpha: Fraction 
     def update(updates: PyTree, state: Any, params: PyTree, *, flow: Flow) -> Any:
         moved, inner_state = inner.carry(flow, state["inner"], params)
         count = state["count"] + 1
-        due = count >= k
+        due = reached(count, k)
         slow = _slow(state["slow"], params, moved.updates, alpha=alpha, due=due)
         fast = _fast(moved.updates, slow, params, due=due)
         return moved.moved(fast), {"count": jnp.where(due, 0, count), "slow": slow, "inner": inner_state}

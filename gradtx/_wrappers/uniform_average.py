@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.flow import Flow
-from gradtx._core.numerics import averaged, next_step, widest
+from gradtx._core.numerics import averaged, next_step, reached, widest
 from gradtx._core.transformation import GradientTransformation, transformation
 from gradtx._core.types import NonNegative, Positive, PyTree
 
@@ -27,12 +27,13 @@ def uniform_average(inner: GradientTransformation, start: NonNegative = 1.0, eve
 
     def absorbed(params: PyTree, state: Any) -> dict[str, Any]:
         """The slots once the parameters after `count` steps were seen."""
-        due = (state["count"] >= start) & (state["until_next"] < 1)
+        begun = reached(state["count"], start)
+        due = begun & (state["until_next"] < 1)
         taken_in = state["taken_in"] + due.astype(state["taken_in"].dtype)
         keep = jnp.where(due, 1 - 1 / jnp.maximum(taken_in, 1), 1)
         waiting = jnp.where(due, jnp.asarray(every, jnp.float32), state["until_next"])
         mean = averaged(state["average"], params, decay=keep)
-        return {"until_next": jnp.where(state["count"] >= start, waiting - 1, 0), "taken_in": taken_in, "average": mean}
+        return {"until_next": jnp.where(begun, waiting - 1, 0), "taken_in": taken_in, "average": mean}
 
     def update(updates: PyTree, state: Any, params: PyTree, *, flow: Flow) -> Any:
         moved, inner_state = inner.carry(flow, state["inner"], params)

@@ -9,6 +9,7 @@ MEANS = "the mean over an axis that is sharded needs the sums of all shards, one
 MAXIMA = "the largest number over an axis that is sharded needs that of every shard, one for each output"
 DENSE = "it solves with the whole Hessian, which every device needs"
 CURVATURE = "its curvature is measured in the precision of the parameters"
+OWN_STEPS = "what it wraps counts steps of its own, fewer than the optimizer's"
 ANY_EXTRA = "another library's part may take extras under any name"
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradtx as gx
 from gradtx.testing import Case
-from tests.cases.exemptions import LOSS, SECOND_ORDER, functions, whole_leaf
+from tests.cases.exemptions import LOSS, OWN_STEPS, SECOND_ORDER, functions, whole_leaf
 
 
 def is_even(step: Any) -> Any:
@@ -12,7 +12,7 @@ def is_even(step: Any) -> Any:
 
 
 CASES = [
-    Case(gx.accumulate(gx.adam(0.1), 2.0)),
+    Case(gx.accumulate(gx.adam(0.1), 2.0), exempt={"every_number_may_be_a_schedule": OWN_STEPS}),
     Case(gx.add(gx.ema(0.9), gx.trace(0.8), weights=(1.0, 2.0))),
     Case(gx.average(gx.adam(0.1), 0.9)),
     Case(gx.every(2.0, gx.adam(0.1))),
