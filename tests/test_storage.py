@@ -133,6 +133,28 @@ def test_the_part_that_squares_says_so():
     assert [stddev[name]["stored"]["ema"]["average"]["codes"]["w"].dtype for name in ("mean", "second")] == [jnp.int8, jnp.uint8]
 
 
+OPTIMIZERS = [name for name in gx.__all__ if "storage" in getattr(getattr(getattr(gx, name), "form", None), "kinds", ())]
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name not in ("adafactor", "scale_by_rectified_rms")])
+def test_one_word_stores_every_optimizer(name):
+    """All slots but running maxima outside are a byte a number, and ten steps go where they go in float32."""
+    params = {"w": jnp.asarray(RNG.normal(size=(16, 16)).astype(np.float32))}
+    more = {"momentum": gx.trace(0.9)} if name in ("sgd", "rmsprop") else {}
+    wide, small = (getattr(gx, name)(0.01, storage=storage, **more) for storage in (None, gx.int8(16, 0)))
+    ends = []
+    for tx in (wide, small):
+        now, state = params, tx.init(params)
+        update = jax.jit(tx.update)
+        for _ in range(10):
+            updates, state = update(now, state, now)
+            now = gx.apply_updates(now, updates)
+        ends.append((now["w"], sum(leaf.nbytes for leaf in jax.tree.leaves(state))))
+    moved, apart = ends[0][0] - params["w"], ends[1][0] - ends[0][0]
+    assert 0 < float(jnp.linalg.norm(apart)) < 0.1 * float(jnp.linalg.norm(moved))
+    assert ends[1][1] < 0.4 * ends[0][1]
+
+
 def test_without_a_codec_nothing_changes():
     assert gx.stored(gx.ema(0.9)) == gx.ema(0.9)
     plain = gx.chain(

@@ -33,12 +33,12 @@ class Coding:
 
 @final
 class CodecKind(Kind):
-    """A codec; `opened` where the factory codes with it, and not where it hands it on."""
+    """A codec; `opened` where the factory codes with it, of squares where `nonnegative`, and not where it hands it on."""
 
     dynamic = True
 
-    def __init__(self, opened: bool = False) -> None:
-        self.opened = opened
+    def __init__(self, opened: bool = False, nonnegative: bool = False) -> None:
+        self.opened, self.nonnegative = opened, nonnegative
 
     def accept(self, value: Any, where: str) -> Any:
         if isinstance(value, Codec):
@@ -48,7 +48,9 @@ class CodecKind(Kind):
         raise TypeError(f"{where} must be a codec such as int8(), got {shown(value)}.")
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:
-        return value.form.open(value.arguments, context)(context.signals.nonnegative) if self.opened else value
+        if not self.opened:
+            return value
+        return value.form.open(value.arguments, context)(self.nonnegative or context.signals.nonnegative)
 
 
 @final
@@ -66,6 +68,9 @@ register(Codec)
 
 OpenedCodec: TypeAlias = Annotated[Codec, CodecKind(opened=True)]
 """A codec that a factory's body sees as the `Coding` it makes."""
+
+CodecOfSquares: TypeAlias = Annotated[Codec, CodecKind(opened=True, nonnegative=True)]
+"""The same, for a part that keeps a statistic of squares itself."""
 
 
 @overload
