@@ -13,9 +13,10 @@ import pytest
 
 import gradtx as gx
 from tests import references
-from tests.dialects import TINY, paper_amsgrad, paper_nadam
+from tests.certified.matrix import is_matrix
+from tests.dialects import TINY, paper_adan, paper_amsgrad, paper_nadam, paper_nadamw
 from tests.paths import drawn, in_gradtx, on_bowl
-from tests.references import adam, adaptive, bowl, momentum, newton, search, storage
+from tests.references import adam, adan, adaptive, bowl, elementwise, matrix, momentum, newton, rprop, schedule_free, search, storage
 from tests.references.problem import STEPS, Path, distance, draws, follow
 
 
@@ -91,6 +92,117 @@ CASES = {
     "sm3, momentum": Case(gx.sm3(0.1, gx.ema(0.8), TINY), storage.sm3, {"eta": 0.1, "beta": 0.8}),
     "laprop": Case(gx.laprop(0.1, 0.8, 0.95, 0.3), adam.laprop, {"lamda": 0.1, "mu": 0.8, "nu": 0.95, "eps": 0.3}),
     "laprop defaults": Case(gx.laprop(0.1), adam.laprop, {"lamda": 0.1}),
+    "muon": Case(
+        gx.muon(0.1, is_matrix, 0.8, 0.2, 0.7, 0.9, 0.3, orthogonal=gx.orthogonalize("deepseek"), scaling=gx.scale_by_larger_side()),
+        matrix.muon,
+        {"eta": 0.1, "mu": 0.8, "lamda": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 0.3, "table": matrix.DEEPSEEK, "rms": 1.0},
+    ),
+    "muon defaults": Case(gx.muon(0.1, is_matrix), matrix.muon, {"eta": 0.1}),
+    "soap": Case(
+        gx.soap(0.1, is_matrix, 0.8, 0.9, 0.3, 0.2, 0.7, 3),
+        matrix.soap,
+        {"eta": 0.1, "lamda": 0.2, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "decay": 0.7, "every": 3},
+    ),
+    "soap defaults": Case(gx.soap(0.1, is_matrix), matrix.soap, {"eta": 0.1}),
+    "adan": Case(
+        gx.adan(0.1, 0.8, 0.7, 0.95, 0.3), adan.corrected_adan, {"eta": 0.1, "beta1": 0.2, "beta2": 0.3, "beta3": 0.05, "eps": 0.3}
+    ),
+    "adan defaults": Case(gx.adan(0.1), adan.corrected_adan, {"eta": 0.1}),
+    "adan as published": Case(
+        paper_adan(0.1, 0.8, 0.7, 0.95, 0.3), adan.adan, {"eta": 0.1, "beta1": 0.2, "beta2": 0.3, "beta3": 0.05, "eps": 0.3}
+    ),
+    "ademamix": Case(
+        gx.ademamix(0.1, 0.8, 0.95, 0.97, 3.0, 0.3, 0.2),
+        elementwise.ademamix,
+        {"eta": 0.1, "beta1": 0.8, "beta2": 0.95, "beta3": 0.97, "alpha": 3.0, "eps": 0.3, "lamda": 0.2},
+    ),
+    "ademamix defaults": Case(gx.ademamix(0.1), elementwise.ademamix, {"eta": 0.1}),
+    "ademamix, warmups": Case(
+        gx.ademamix(
+            0.1,
+            b3=gx.shifted_schedule(gx.half_life_schedule(0.9, 0.9999, 40), 1),
+            alpha=gx.shifted_schedule(gx.linear_schedule(0, 5, 40), 1),
+        ),
+        elementwise.ademamix,
+        {"eta": 0.1, "warmup": 40},
+    ),
+    "adadelta": Case(gx.adadelta(1.0, 0.7, 0.3), elementwise.adadelta, {"rho": 0.7, "eps": 0.3}),
+    "adadelta defaults": Case(gx.adadelta(), elementwise.adadelta, {}),
+    "adopt": Case(
+        gx.adopt(0.1, 0.8, 0.95, 0.3, gx.power_schedule(1.0, 0.1)),
+        elementwise.adopt,
+        {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "exponent": 0.1},
+    ),
+    "adopt defaults": Case(gx.adopt(0.1), elementwise.adopt, {"alpha": 0.1}),
+    "sgdw": Case(gx.sgdw(0.1, gx.trace(0.8), 0.2), elementwise.sgdw, {"alpha": 0.1, "lamda": 0.1 * 0.2, "beta1": 0.8}),
+    "sgdw defaults": Case(gx.sgdw(0.1), elementwise.sgdw, {"alpha": 0.1, "lamda": 0.1 * 5e-4}),
+    "adamaxw": Case(
+        gx.adamaxw(0.1, 0.8, 0.95, TINY, 0.2), elementwise.adamaxw, {"alpha": 0.1, "lamda": 0.1 * 0.2, "beta1": 0.8, "beta2": 0.95}
+    ),
+    "adamaxw defaults": Case(gx.adamaxw(0.1, eps=TINY), elementwise.adamaxw, {"alpha": 0.1, "lamda": 0.1 * 0.01}),
+    "nadamw as published": Case(
+        paper_nadamw(0.1, 0.8, 0.95, 0.3, 0.2, 0.1),
+        elementwise.nadamw,
+        {"alpha": 0.1, "lamda": 0.1 * 0.2, "mu": 0.8, "nu": 0.95, "eps": 0.3, "psi": 0.1},
+    ),
+    "sign_sgd": Case(gx.sign_sgd(0.1), elementwise.sign_sgd, {"delta": 0.1}),
+    "rprop": Case(
+        gx.rprop(0.1, 0.7, 1.5, 0.02, 0.3),
+        rprop.irprop_minus,
+        {"delta_0": 0.1, "eta_minus": 0.7, "eta_plus": 1.5, "delta_min": 0.02, "delta_max": 0.3},
+    ),
+    "rprop defaults": Case(gx.rprop(0.1), rprop.irprop_minus, {"delta_0": 0.1}),
+    "simplified_ademamix": Case(
+        gx.simplified_ademamix(0.1, 0.8, 0.9, 3.0, 0.3, 0.2),
+        elementwise.simplified_ademamix,
+        {"eta": 0.1, "beta1": 0.8, "beta2": 0.9, "alpha": 3.0, "eps": 0.3, "lamda": 0.2},
+    ),
+    "simplified_ademamix defaults": Case(gx.simplified_ademamix(0.1), elementwise.simplified_ademamix, {"eta": 0.1}),
+    "acprop": Case(gx.acprop(0.1, 0.8, 0.95, 0.3, 0.3), elementwise.acprop, {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3}),
+    "acprop defaults": Case(gx.acprop(0.1), elementwise.acprop, {"alpha": 0.1}),
+    "optimistic_gradient_descent": Case(
+        gx.optimistic_gradient_descent(0.1, 0.7, 0.4), elementwise.optimistic_gradient_descent, {"eta": 0.1, "alpha": 0.7, "beta": 0.4}
+    ),
+    "optimistic_gradient_descent defaults": Case(
+        gx.optimistic_gradient_descent(0.1), elementwise.optimistic_gradient_descent, {"eta": 0.1}
+    ),
+    "optimistic_adam": Case(
+        gx.optimistic_adam(0.1, 0.7, 0.4, 0.8, 0.95, 0.3),
+        elementwise.optimistic_adam,
+        {"eta": 0.1, "alpha": 0.7, "beta": 0.4, "beta1": 0.8, "beta2": 0.95, "eps": 0.3},
+    ),
+    "optimistic_adam defaults": Case(gx.optimistic_adam(0.1), elementwise.optimistic_adam, {"eta": 0.1}),
+    "madgrad": Case(gx.madgrad(0.1, 0.7, TINY), elementwise.madgrad, {"gamma": 0.1, "c": 0.3}),
+    "madgrad defaults": Case(gx.madgrad(0.1, eps=TINY), elementwise.madgrad, {"gamma": 0.1}),
+    "ftrl": Case(gx.ftrl(0.1, 0.3, 0.5, 0.2), elementwise.ftrl, {"alpha": 0.1, "beta": 0.3, "lamda1": 0.5, "lamda2": 0.2}),
+    "ftrl defaults": Case(gx.ftrl(0.1), elementwise.ftrl, {"alpha": 0.1}),
+    "tiger": Case(gx.tiger(0.1, 0.8, 0.2), elementwise.tiger, {"eta": 0.1, "beta": 0.8, "lamda": 0.2}),
+    "tiger defaults": Case(gx.tiger(0.1), elementwise.tiger, {"eta": 0.1}),
+    "adamc": Case(
+        gx.adamc(gx.linear_schedule(0.1, 0, 80), 0.1, 0.8, 0.95, 0.3, 0.2),
+        elementwise.adamc,
+        {"gamma_max": 0.1, "steps": 80, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "lamda": 0.2},
+    ),
+    "adamc defaults": Case(gx.adamc(gx.linear_schedule(0.1, 0, 60), 0.1), elementwise.adamc, {"gamma_max": 0.1, "steps": 60}),
+    "qhm": Case(gx.qhm(0.1, 0.8, 0.6), elementwise.qhm, {"alpha": 0.1, "beta": 0.8, "nu": 0.6}),
+    "qhm defaults": Case(gx.qhm(0.1), elementwise.qhm, {"alpha": 0.1}),
+    "qhadam": Case(
+        gx.qhadam(0.1, 0.8, 0.95, 0.6, 0.9, 0.3),
+        elementwise.qhadam,
+        {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "nu1": 0.6, "nu2": 0.9, "eps": 0.3},
+    ),
+    "qhadam defaults": Case(gx.qhadam(0.1), elementwise.qhadam, {"alpha": 0.1}),
+    "schedule_free_sgd": Case(
+        gx.schedule_free_sgd(0.1, 0.8, 0.2), schedule_free.schedule_free_sgd, {"gamma": 0.1, "beta": 0.8, "decay": 0.2}
+    ),
+    "schedule_free_sgd defaults": Case(gx.schedule_free_sgd(0.1), schedule_free.schedule_free_sgd, {"gamma": 0.1}),
+    # The first of 10 steps of warmup has a tenth of the rate.
+    "schedule_free_adamw": Case(
+        gx.schedule_free_adamw(gx.linear_schedule(0.01, 0.1, 9), 0.8, 0.95, 0.3, 0.2),
+        schedule_free.schedule_free_adamw,
+        {"gamma": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "decay": 0.2, "warmup": 10},
+    ),
+    "schedule_free_adamw defaults": Case(gx.schedule_free_adamw(0.1), schedule_free.schedule_free_adamw, {"gamma": 0.1}),
 }
 
 

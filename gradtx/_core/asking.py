@@ -18,12 +18,12 @@ def asks_for_anything(body: Callable[..., Any]) -> bool:
 
 
 def takes_extras(update: Callable[..., Any]) -> bool:
-    """Whether a function has a `**extras`."""
+    """Whether a function takes extras under any name."""
     return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(update).parameters.values())
 
 
 def asks_by_keyword(function: Callable[..., Any]) -> bool:
-    """Whether a function has arguments that are given by keyword alone."""
+    """Whether a function asks for anything by keyword."""
     return any(p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD) for p in inspect.signature(function).parameters.values())
 
 

@@ -38,8 +38,8 @@ def check_order(parts: Sequence[Call]) -> None:
         if rated and rate:
             raise ValueError(
                 f"chain: part {k} gives a learning rate, {rate.form.name}(...), behind that of part {rated[0]}, "
-                f"{rated[1].form.name}(...): steps that were negated already would be negated again and go uphill. Keep one of the two; "
-                "to make the steps larger or smaller, write scale(c)."
+                f"{rated[1].form.name}(...): steps that were negated already would be negated again and go uphill. Keep one of the two, "
+                "and scale(c) to change its size; for optimizers of their own for some leaves, write partition((where, ...), (None, ...))."
             )
         if rated and uphill:
             name, before = uphill.form.name, rated[1].form.name

@@ -98,7 +98,7 @@ def _remembered(content: Any) -> Any:
 
 
 def _pair(opened: Any, signals: Signals) -> Any:
-    if isinstance(opened, tuple) and len(opened) == 2 and all(map(callable, opened)):
+    if isinstance(opened, tuple) and len(opened) in (2, 3) and all(map(callable, opened)):
         return opened
     raise TypeError(
         f"{signals.where}: the factory must return (init, update) or a transformation, but it returned {type(opened).__name__}."

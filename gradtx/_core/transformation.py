@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from gradtx._core import contract
 from gradtx._core.asking import asks_by_keyword, takes_extras
 from gradtx._core.call import Call, Form, register
+from gradtx._core.evaluation import evaluated_entries
 from gradtx._core.flow import Flow
 from gradtx._core.hints import instead_of_transformation
 from gradtx._core.joint import Check
@@ -86,8 +87,7 @@ class GradientTransformation(Call):
     def carry(self, flow: Flow, state: PyTree, params: PyTree = None, *, step: Any = None, **extras: Any) -> tuple[Flow, dict[str, Any]]:
         """One step within the body of a wrapper: the whole flow, updates and gradient, and the state.
 
-        `step` stands for another count of steps than the optimizer's, `params` and extras for others than the
-        wrapper's own.
+        `step` stands for another count of steps than the optimizer's, `params` and extras for others than the wrapper's own.
         """
         if self._context is None:
             raise TypeError(
@@ -97,6 +97,12 @@ class GradientTransformation(Call):
         signals = context.signals.replace(extras={**context.signals.extras, **extras})
         signals = signals if step is None else signals.replace(step=step)
         return update_entries(self, flow, state or {}, context.params if params is None else params, signals)
+
+    def evaluate(self, params: PyTree, state: PyTree) -> PyTree:
+        """Within the body of a wrapper: the parameters to evaluate at, as what it wraps keeps them."""
+        if self._context is None:
+            raise TypeError(f"{self.form.name}: evaluate is for the body of a wrapper; call eval_params(tx, params, state).")
+        return evaluated_entries(self, params, state or {}, self._context.signals)
 
     def __iter__(self) -> Iterator[Callable[..., Any]]:
         return iter((self.init, self.update))
@@ -128,13 +134,14 @@ Moment: TypeAlias = Annotated[GradientTransformation, TransformationKind(statist
 def transformation(body: Callable[P, Any]) -> Callable[P, GradientTransformation]: ...
 @overload
 def transformation(
-    *, averages: bool | Callable[[Any, Any], bool] = False, uphill: bool = False, check: Check | None = None
+    *, averages: bool | Callable[[Any, Any], bool] = False, uphill: bool = False, evaluates: bool = False, check: Check | None = None
 ) -> Callable[[Callable[P, Any]], Callable[P, GradientTransformation]]: ...
 def transformation(
     body: Callable[..., Any] | None = None,
     *,
     averages: bool | Callable[[Any, Any], bool] = False,
     uphill: bool = False,
+    evaluates: bool = False,
     check: Check | None = None,
 ) -> Any:
     """Make a factory of transformations from a function that returns `(init, update)`, or a chain.
@@ -145,26 +152,23 @@ def transformation(
     `gradient` (the one behind the updates), `step`, `average`, or an extra the caller passes. Inside, leaves are real and float32 or wider.
 
     `averages=True` says that the updates become a running average, so that the gradient behind them stays what it was before;
-    `uphill=True` that it adds what points uphill, as weight decay does, and has no place behind a learning rate; `check` as in `schedule`.
+    `uphill=True` that it adds what points uphill, as weight decay does, and has no place behind a learning rate; `evaluates=True` that it
+    returns a third function, `evaluate(params, state)`, the parameters to evaluate at (`eval_params`); `check` as in `schedule`.
 
     ```python
     import gradtx, jax
 
     @gradtx.transformation
     def scale_by_half_life(half_life: gradtx.Positive):
-        def init(params):
-            return None
-
         def update(updates, state, params=None, *, step):
             return jax.tree.map(lambda u: u * 0.5 ** (step / half_life), updates), state
-
-        return init, update
+        return (lambda params: None), update
 
     optimizer = gradtx.chain(gradtx.clip(1.0), scale_by_half_life(100.0), gradtx.sgd(0.1))
     ```
     """
     if body is None:
-        return functools.partial(_factory, averages=averages, uphill=uphill, check=check)
+        return functools.partial(_factory, averages=averages, uphill=uphill, evaluates=evaluates, check=check)
     return _factory(body)
 
 
@@ -247,8 +251,8 @@ def named(name: str, transformation: GradientTransformation) -> Any:
 def chain(*transformations: Annotated[Any, TransformationKind()]) -> Any:
     """Apply transformations one after the other, each to the updates of the one before.
 
-    A chain in a chain is spliced in, so that `chain` is associative, with `identity()` as its unit. Any object with
-    `init` and `update` may be a part, Optax's included. There is one learning rate, and weight decay comes before it.
+    A chain in a chain is spliced in, so that `chain` is associative, with `identity()` as its unit. There is one learning rate, and
+    weight decay comes before it. Any object with `init` and `update` may be a part, Optax's included; what it does is not seen.
     """
     spliced = tuple(inner for part in transformations for inner in (part.transformations if part.form.composes else (part,)))
     labels(spliced)

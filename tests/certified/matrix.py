@@ -1,0 +1,37 @@
+"""What is certified of the methods for matrices."""
+
+from typing import Any
+
+import optax
+
+import gradtx as gx
+from tests.certified.certificate import LR, Certificate, Reason, paper
+from tests.references import matrix
+
+MATRICES = "lambda path, leaf: leaf.ndim == 2"
+
+
+def is_matrix(path: str, leaf: Any) -> bool:
+    return leaf.ndim == 2
+
+
+def optax_muon(lr: float, weight_decay: float) -> gx.GradientTransformation:
+    """Both momenta read with the look-ahead of Dozat's NAdam as Optax has it."""
+    orthogonal = gx.chain(gx.scale_by_momentum(gx.dozat_average(0.95, 0.95, 0.95)), gx.orthogonalize(eps=1e-8))
+    matrices = gx.chain(orthogonal, gx.scale_by_larger_side(), gx.scale(0.2))
+    others = gx.chain(gx.scale_by_momentum(gx.dozat_average(0.9, 0.9, 0.9)), gx.scale_by_rms(gx.bias_correction(gx.ema(0.95)), 1e-8))
+    directions = gx.split(is_matrix, matrices, others)
+    return gx.chain(directions, gx.add_decayed_weights(weight_decay), gx.scale_by_learning_rate(lr))
+
+
+CERTIFICATES = [
+    Certificate(
+        f"muon(lr, {MATRICES})",
+        paper(gx.muon(LR, is_matrix), matrix.muon, eta=LR),
+        None,
+        optax.contrib.muon(LR, eps=1e-8, weight_decay=0.1, adam_b2=0.95, adam_weight_decay=0.1, consistent_rms=0.2),
+        None,
+        {"Optax": Reason("m is read with NAdam's corrected look-ahead, AdamW's too", optax_muon(LR, 0.1))},
+    ),
+    Certificate(f"soap(lr, {MATRICES})", paper(gx.soap(LR, is_matrix), matrix.soap, eta=LR)),
+]

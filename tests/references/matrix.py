@@ -1,0 +1,94 @@
+"""Methods for matrices, by singular values and eigenvectors where the methods themselves take products or iterate.
+
+An array that is no matrix trains as with AdamW, which is what gradtx gives to the leaves that are not chosen.
+"""
+
+import numpy as np
+
+JORDAN = ((3.4445, -4.7750, 2.0315),) * 5
+
+DEEPSEEK = ((3.4445, -4.7750, 2.0315),) * 8 + ((2.0, -1.5, 0.5),) * 2
+
+
+def polynomials(sigma, table):
+    """What the odd polynomials of a table make of singular values, one after the other."""
+    for a, b, c in table:
+        sigma = a * sigma + b * sigma**3 + c * sigma**5
+    return sigma
+
+
+def orthogonal(x, table=JORDAN, eps=1e-7):
+    """U p(Σ) Vᵀ for x / (‖x‖ + eps) = U Σ Vᵀ: what Newton-Schulz computes without a decomposition."""
+    u, sigma, v = np.linalg.svd(x / (np.linalg.norm(x) + eps), full_matrices=False)
+    return u @ np.diag(polynomials(sigma, table)) @ v
+
+
+def adam_directions(gradients, beta1, beta2, eps):
+    """Kingma & Ba 2014, "Adam" (arXiv 1412.6980), algorithm 1: m̂ / (√v̂ + ε) for each gradient."""
+    m = v = 0.0
+    for t, g in enumerate(gradients, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        yield m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + eps)
+
+
+def stepped(x, directions, eta, lamda):
+    """Loshchilov & Hutter 2017, "Decoupled Weight Decay Regularization" (arXiv 1711.05101), algorithm 2, line 12: x ← x − η (d + λ x)."""
+    for d in directions:
+        x = x - eta * (d + lamda * x)
+        yield x
+
+
+def muon(x, gradients, eta, mu=0.95, lamda=0.1, beta1=0.9, beta2=0.95, eps=1e-8, table=JORDAN, rms=0.2):
+    """Liu et al. 2025, "Muon is Scalable for LLM Training" (arXiv 2502.16982), equations 1, 3 and 4, with Nesterov momentum.
+
+    By singular values. M is an average, (1 − μ) times the paper's sum, which the polar factor does not see.
+    """
+
+    def directions():
+        m = 0.0
+        for g in gradients:
+            m = mu * m + (1 - mu) * g
+            yield rms * np.sqrt(max(x.shape)) * orthogonal(mu * m + (1 - mu) * g, table)
+
+    yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
+
+
+def qr_turned(s, q):
+    """Vyas et al. 2024, algorithm 4: the vectors of one power iteration, those of the largest eigenvalues first, and the order."""
+    order = np.argsort(-np.diag(q.T @ s @ q))
+    return np.linalg.qr(s @ q[:, order])[0], order
+
+
+def soap_directions(gradients, beta1, beta2, eps, decay, every):
+    """Vyas et al. 2024, "SOAP" (arXiv 2409.11321), algorithm 3 with algorithm 4: Q N' Pᵀ for each gradient.
+
+    The first makes Q and P alone. The vectors are sorted by eigenvalue and V is permuted with them, as in the authors' implementation.
+    """
+    m, v, taken = 0.0, 0.0, 0
+    left = right = q = p = 0.0
+    for t, g in enumerate(gradients):
+        m = beta1 * m + (1 - beta1) * g
+        if t > 0:
+            taken += 1
+            v = beta2 * v + (1 - beta2) * (q.T @ g @ p) ** 2
+            m_hat, v_hat = m / (1 - beta1 ** (t + 1)), v / (1 - beta2**taken)
+            yield q @ (q.T @ m_hat @ p / (np.sqrt(v_hat) + eps)) @ p.T
+        else:
+            yield np.zeros_like(g)
+        left = decay * left + (1 - decay) * g @ g.T
+        right = decay * right + (1 - decay) * g.T @ g
+        if t == 0:
+            q, p = np.linalg.eigh(left)[1][:, ::-1], np.linalg.eigh(right)[1][:, ::-1]
+        elif t % every == 0:
+            (q, rows), (p, columns) = qr_turned(left, q), qr_turned(right, p)
+            v = v[rows][:, columns]
+
+
+def soap(x, gradients, eta, lamda=0.01, beta1=0.95, beta2=0.95, eps=1e-8, decay=0.95, every=10):
+    """Vyas et al. 2024, "SOAP" (arXiv 2409.11321), algorithm 3, with decoupled weight decay."""
+    if x.ndim == 2:
+        directions = soap_directions(gradients, beta1, beta2, eps, decay, every)
+    else:
+        directions = adam_directions(gradients, beta1, beta2, eps)
+    yield from stepped(x, directions, eta, lamda)
