@@ -60,6 +60,7 @@ from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
 from gradtx._optimizers.sgd import sgd
+from gradtx._optimizers.shampoo import shampoo
 from gradtx._optimizers.signum import signum
 from gradtx._optimizers.soap import soap
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
@@ -83,6 +84,7 @@ from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
+from gradtx._transforms.scale_by_eigenvalues import scale_by_eigenvalues
 from gradtx._transforms.scale_by_hessian import scale_by_hessian
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
@@ -94,6 +96,7 @@ from gradtx._transforms.scale_by_tree import scale_by_tree
 from gradtx._transforms.sign import sign
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
 from gradtx._wrappers.freeze import freeze
+from gradtx._wrappers.graft import graft
 from gradtx._wrappers.in_basis import in_basis
 from gradtx._wrappers.skip_nonfinite import skip_nonfinite
 from gradtx._wrappers.split import adam_elsewhere, split
@@ -148,6 +151,7 @@ __all__ = [
     "foreign",
     "freeze",
     "from_spec",
+    "graft",
     "hyperparameters",
     "identity",
     "in_basis",
@@ -183,6 +187,7 @@ __all__ = [
     "scale_by_abs",
     "scale_by_aspect_ratio",
     "scale_by_conjugate_gradient",
+    "scale_by_eigenvalues",
     "scale_by_hessian",
     "scale_by_larger_side",
     "scale_by_learning_rate",
@@ -196,6 +201,7 @@ __all__ = [
     "schedule",
     "sgd",
     "sgdr_schedule",
+    "shampoo",
     "shifted_schedule",
     "sign",
     "signum",

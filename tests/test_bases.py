@@ -92,8 +92,40 @@ def test_soap_moves_no_matrix_before_it_has_a_basis():
     assert jnp.any(second["w"] != 0)
 
 
+def test_eigenvalues_need_a_basis():
+    with pytest.raises(ValueError, match=r"write in_basis\(kronecker_eigensystem"):
+        gx.scale_by_eigenvalues(0.25, 1e-8).update(jnp.ones((2, 2)), gx.scale_by_eigenvalues(0.25, 1e-8).init(jnp.ones((2, 2))))
+
+
+def test_graft_takes_direction_and_length():
+    g = {"a": jnp.array([3.0, -4.0]), "b": jnp.zeros(2), "c": jnp.array(2.0)}
+    tx = gx.graft(gx.sign(), gx.scale(2.0), 1e-12)
+    updates, _ = tx.update(g, tx.init(g))
+    assert jnp.allclose(updates["a"], jnp.array([1, -1]) * 10 / 2**0.5)
+    assert jnp.allclose(updates["b"], 0.0)
+    assert jnp.allclose(updates["c"], 4.0)
+    both = gx.graft(gx.trace(0.9), gx.adam(0.1), 1e-12)
+    assert {"direction", "length"} == both.init(g)["graft"].keys()
+
+
 def test_only_a_basis_makes_coordinates():
     with pytest.raises(ValueError, match="this one names no axes"):
         gx.in_basis(gx.ema(0.9), gx.sgd(0.1)).init(jnp.ones((2, 2)))
     with pytest.raises(ValueError, match=r"kronecker_eigenbasis is for matrices, and the leaf at b has shape \(3,\)"):
         gx.kronecker_eigenbasis(gx.ema(0.9)).init({"b": jnp.ones(3)})
+
+
+@pytest.mark.parametrize("make", [gx.soap, gx.shampoo])
+def test_a_basis_stays_where_it_was_made(make):
+    """On eight devices: two steps share one compilation, and no slot moves."""
+    mesh = jax.make_mesh((8,), ("x",), axis_types=(jax.sharding.AxisType.Auto,))
+    where = jax.NamedSharding(mesh, jax.P("x"))
+    params = {"w": jax.device_put(jnp.ones((16, 8)), where), "b": jax.device_put(jnp.ones(8), where)}
+    tx = make(0.1, is_matrix)
+    state = tx.init(params)
+    step = jax.jit(tx.update)
+    _, after = step(params, state, params)
+    step(params, after, params)
+    assert step._cache_size() == 1
+    for before, now in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
+        assert now.sharding.is_equivalent_to(before.sharding, now.ndim)

@@ -96,6 +96,12 @@ CASES = {
         {"eta": 0.1, "lamda": 0.2, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "decay": 0.7, "every": 3},
     ),
     "soap defaults": Case(gx.soap(0.1, is_matrix), matrix.soap, {"eta": 0.1}),
+    "shampoo": Case(
+        gx.shampoo(0.1, is_matrix, 0.8, 0.9, 0.3, 0.2, 0.5, 1e-2, 3),
+        matrix.shampoo,
+        {"eta": 0.1, "lamda": 0.2, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "exponent": 0.5, "matrix_eps": 1e-2, "every": 3},
+    ),
+    "shampoo defaults": Case(gx.shampoo(0.1, is_matrix), matrix.shampoo, {"eta": 0.1}),
 }
 
 

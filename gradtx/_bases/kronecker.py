@@ -146,6 +146,7 @@ def kronecker_eigensystem(moment: Moment, every: int = 10, max_size: int = 8192)
         statistics, entries = _absorbed(moment, jax.lax.stop_gradient(updates), state["moment"], basis)
         basis, values = _in_turn(_with_values, jax.lax.stop_gradient(statistics), (basis, values), step, every, _with_values)
         new = {**basis, **{f"{side}_values": values[side] for side in SIDES}, "moment": entries}
+        basis, values = jax.tree.map(gathered, (basis, values))
         return updates, new, {"basis": basis, "spectrum": values}
 
     return init, update

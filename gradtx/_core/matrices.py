@@ -66,9 +66,9 @@ def whole(leaf: jax.Array) -> jax.Array:
 
 
 def gathered(leaf: jax.Array) -> jax.Array:
-    """The leaf with its rows and columns picked one by one, so that what is made of it lies on every device alike.
+    """The leaf with its rows and columns picked one by one, so that it does not matter where it lies, or will lie.
 
-    A compiler that spreads a square of products as the leaf is spread moves it from where `init` put it, and the
+    A compiler that spreads a square of products as a leaf is spread moves it from where `init` put it, and the
     second step compiles anew. The barrier hides that all are picked.
     """
     for axis, size in enumerate(leaf.shape):

@@ -34,4 +34,5 @@ CERTIFICATES = [
         {"Optax": Reason("m is read with NAdam's corrected look-ahead, AdamW's too", optax_muon(LR, 0.1))},
     ),
     Certificate(f"soap(lr, {MATRICES})", paper(gx.soap(LR, is_matrix), matrix.soap, eta=LR)),
+    Certificate(f"shampoo(lr, {MATRICES})", paper(gx.shampoo(LR, is_matrix), matrix.shampoo, eta=LR)),
 ]

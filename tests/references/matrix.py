@@ -92,3 +92,38 @@ def soap(x, gradients, eta, lamda=0.01, beta1=0.95, beta2=0.95, eps=1e-8, decay=
     else:
         directions = adam_directions(gradients, beta1, beta2, eps)
     yield from stepped(x, directions, eta, lamda)
+
+
+def power(s, exponent):
+    """A symmetric matrix to a power, by eigenvalues."""
+    values, vectors = np.linalg.eigh(s)
+    return vectors @ np.diag(values**exponent) @ vectors.T
+
+
+def ridged(s, eps):
+    """S + ε λ₁ I: the ridge is relative, as in Anil et al. 2020 (arXiv 2002.09018), section 3."""
+    return s + eps * np.linalg.norm(s, 2) * np.eye(len(s))
+
+
+def shampoo_directions(gradients, beta1, beta2, eps, exponent, matrix_eps, every):
+    """Gupta et al. 2018, "Shampoo" (arXiv 1802.09568), algorithm 1: L^(−p) G R^(−p), with averages for sums, grafted, averaged."""
+    m = v = left = right = 0.0
+    for t, g in enumerate(gradients, start=1):
+        left = beta2 * left + (1 - beta2) * g @ g.T
+        right = beta2 * right + (1 - beta2) * g.T @ g
+        v = beta2 * v + (1 - beta2) * g**2
+        corrected = 1 - beta2**t
+        if (t - 1) % every == 0:
+            row_root, column_root = (power(ridged(s / corrected, matrix_eps), -exponent) for s in (left, right))
+        direction, length = row_root @ g @ column_root, np.linalg.norm(g / (np.sqrt(v / corrected) + eps))
+        m = beta1 * m + (1 - beta1) * direction * length / (np.linalg.norm(direction) + eps)
+        yield m / (1 - beta1**t)
+
+
+def shampoo(x, gradients, eta, lamda=0.01, beta1=0.9, beta2=0.999, eps=1e-8, exponent=0.25, matrix_eps=1e-6, every=10):
+    """Gupta et al. 2018, "Shampoo" (arXiv 1802.09568), algorithm 1, by matrix powers, grafted onto Adam as in Shi et al. 2023."""
+    if x.ndim == 2:
+        directions = shampoo_directions(gradients, beta1, beta2, eps, exponent, matrix_eps, every)
+    else:
+        directions = adam_directions(gradients, beta1, beta2, eps)
+    yield from stepped(x, directions, eta, lamda)
