@@ -38,6 +38,7 @@ from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.dozat_average import dozat_average
 from gradtx._moments.ema import ema
 from gradtx._moments.nesterov import nesterov
+from gradtx._moments.output_mean import output_mean
 from gradtx._moments.running_max import decaying_max, running_max
 from gradtx._moments.running_sum import running_sum
 from gradtx._moments.trace import trace
@@ -47,6 +48,7 @@ from gradtx._optimizers.adabelief import adabelief
 from gradtx._optimizers.adagrad import adagrad
 from gradtx._optimizers.adam import adam
 from gradtx._optimizers.adamax import adamax
+from gradtx._optimizers.adamuon import adamuon
 from gradtx._optimizers.adamw import adamw
 from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
@@ -56,12 +58,15 @@ from gradtx._optimizers.muon import muon
 from gradtx._optimizers.nadam import nadam
 from gradtx._optimizers.newton import newton
 from gradtx._optimizers.newton_cg import newton_cg
+from gradtx._optimizers.normuon import normuon
 from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
+from gradtx._optimizers.scion import scion
 from gradtx._optimizers.sgd import sgd
 from gradtx._optimizers.shampoo import shampoo
 from gradtx._optimizers.signum import signum
+from gradtx._optimizers.sinkgd import sinkgd
 from gradtx._optimizers.soap import soap
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
@@ -80,6 +85,8 @@ from gradtx._transforms.clip import clip
 from gradtx._transforms.clip_by_block_rms import clip_by_block_rms
 from gradtx._transforms.clip_by_global_norm import clip_by_global_norm
 from gradtx._transforms.keep_best_draw import keep_best_draw
+from gradtx._transforms.normalize import normalize, normalize_rms
+from gradtx._transforms.normalize_rows import normalize_columns, normalize_rows, sinkhorn
 from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
@@ -126,6 +133,7 @@ __all__ = [
     "adam",
     "adam_elsewhere",
     "adamax",
+    "adamuon",
     "adamw",
     "add_decayed_weights",
     "add_noise",
@@ -172,10 +180,16 @@ __all__ = [
     "nesterov",
     "newton",
     "newton_cg",
+    "normalize",
+    "normalize_columns",
+    "normalize_rms",
+    "normalize_rows",
+    "normuon",
     "numerical_gradient",
     "one_sided_numerical_gradient",
     "orthogonalize",
     "orthogonalize_by",
+    "output_mean",
     "piecewise_constant_schedule",
     "polynomial_schedule",
     "radam",
@@ -199,12 +213,15 @@ __all__ = [
     "scale_by_tree",
     "scaled_schedule",
     "schedule",
+    "scion",
     "sgd",
     "sgdr_schedule",
     "shampoo",
     "shifted_schedule",
     "sign",
     "signum",
+    "sinkgd",
+    "sinkhorn",
     "skip_nonfinite",
     "soap",
     "split",

@@ -155,3 +155,30 @@ def test_what_stands_behind_a_split_sees_the_gradient_of_before():
     _, state = tx.update(grads, state)
     assert jnp.allclose(state["scale_by_rms"]["running_sum"]["sum"]["a"], 2.0)
     assert jnp.allclose(state["scale_by_rms"]["running_sum"]["sum"]["b"], 8.0)
+
+
+def test_norms_of_leaves_rows_and_columns():
+    u = jnp.array([[3.0, 4.0], [0.0, 0.0], [6.0, 8.0]])
+    assert jnp.allclose(applied(gx.normalize(1e-12), u), u / 125**0.5)
+    assert jnp.allclose(applied(gx.normalize(25.0), jnp.array([3.0, 4.0])), jnp.array([0.1, 4 / 30]))
+    assert jnp.allclose(applied(gx.normalize_rms(1e-12), u), u / (125 / 6) ** 0.5)
+    assert jnp.allclose(applied(gx.normalize_rows(1e-12), u), jnp.array([[0.6, 0.8], [0.0, 0.0], [0.6, 0.8]]))
+    assert jnp.allclose(applied(gx.normalize_columns(1e-12), u), u / jnp.array([45**0.5, 80**0.5]))
+
+
+def test_sinkhorn_evens_rows_and_columns():
+    u = jnp.exp(jax.random.normal(jax.random.key(0), (5, 8)))
+    even = applied(gx.sinkhorn(30), u)
+    assert jnp.allclose(jnp.mean(even**2, axis=0), 1.0, atol=1e-5)
+    assert jnp.allclose(jnp.mean(even**2, axis=1), 1.0, atol=1e-5)
+    ratio = even / u
+    assert jnp.allclose(ratio * ratio[0, 0], ratio[:, :1] * ratio[:1], rtol=1e-4)
+
+
+def test_output_mean_keeps_one_number_for_each_output():
+    x = jnp.array([[1.0, 2.0, 3.0], [3.0, 4.0, 5.0]])
+    for axis, means, shape in ((-1, jnp.array([[2.0, 3.0, 4.0]]), (1, 3)), (0, jnp.array([[2.0], [4.0]]), (2, 1))):
+        tx = gx.output_mean(gx.ema(0.5), axis)
+        value, state = tx.update(x, tx.init(x))
+        assert jnp.allclose(value, jnp.broadcast_to(0.5 * means, x.shape))
+        assert state["output_mean"]["ema"]["average"].shape == shape

@@ -102,6 +102,30 @@ CASES = {
         {"eta": 0.1, "lamda": 0.2, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "exponent": 0.5, "matrix_eps": 1e-2, "every": 3},
     ),
     "shampoo defaults": Case(gx.shampoo(0.1, is_matrix), matrix.shampoo, {"eta": 0.1}),
+    "normuon": Case(
+        gx.normuon(0.1, is_matrix, 0.8, 0.7, 0.2, 0.7, 0.9, 0.3, 0),
+        matrix.normuon,
+        {"eta": 0.1, "mu": 0.8, "decay": 0.7, "lamda": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 0.3, "axis": 0},
+    ),
+    "normuon defaults": Case(gx.normuon(0.1, is_matrix), matrix.normuon, {"eta": 0.1}),
+    "adamuon": Case(
+        gx.adamuon(0.1, is_matrix, 0.8, 0.7, 0.2, 0.7, 0.9, 0.3),
+        matrix.adamuon,
+        {"eta": 0.1, "mu": 0.8, "decay": 0.7, "lamda": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 0.3},
+    ),
+    "adamuon defaults": Case(gx.adamuon(0.1, is_matrix), matrix.adamuon, {"eta": 0.1}),
+    "sinkgd": Case(
+        gx.sinkgd(0.1, is_matrix, 0.7, 0.9, 1e-3, 0.2, 0.3, 2),
+        matrix.sinkgd,
+        {"eta": 0.1, "lamda": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 1e-3, "alpha": 0.3, "iterations": 2},
+    ),
+    "sinkgd defaults": Case(gx.sinkgd(0.1, is_matrix), matrix.sinkgd, {"eta": 0.1}),
+    "scion": Case(
+        gx.scion(0.1, is_matrix, 2.0, 3.0, 0.8, 0.5, 0),
+        matrix.scion,
+        {"gamma": 0.1, "rho": 2.0, "rho_others": 3.0, "alpha": 0.2, "shrink": 0.5, "axis": 0},
+    ),
+    "scion defaults": Case(gx.scion(0.1, is_matrix), matrix.scion, {"gamma": 0.1}),
 }
 
 

@@ -35,4 +35,8 @@ CERTIFICATES = [
     ),
     Certificate(f"soap(lr, {MATRICES})", paper(gx.soap(LR, is_matrix), matrix.soap, eta=LR)),
     Certificate(f"shampoo(lr, {MATRICES})", paper(gx.shampoo(LR, is_matrix), matrix.shampoo, eta=LR)),
+    Certificate(f"normuon(lr, {MATRICES})", paper(gx.normuon(LR, is_matrix), matrix.normuon, eta=LR)),
+    Certificate(f"adamuon(lr, {MATRICES})", paper(gx.adamuon(LR, is_matrix), matrix.adamuon, eta=LR)),
+    Certificate(f"sinkgd(lr, {MATRICES})", paper(gx.sinkgd(LR, is_matrix), matrix.sinkgd, eta=LR)),
+    Certificate(f"scion(lr, {MATRICES})", paper(gx.scion(LR, is_matrix), matrix.scion, gamma=LR)),
 ]

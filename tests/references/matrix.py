@@ -127,3 +127,57 @@ def shampoo(x, gradients, eta, lamda=0.01, beta1=0.9, beta2=0.999, eps=1e-8, exp
     else:
         directions = adam_directions(gradients, beta1, beta2, eps)
     yield from stepped(x, directions, eta, lamda)
+
+
+def normuon(x, gradients, eta, mu=0.95, decay=0.95, lamda=0.1, beta1=0.9, beta2=0.95, eps=1e-8, axis=-1):
+    """Li et al. 2025, "NorMuon" (arXiv 2510.05491), algorithm 1, with Nesterov momentum; neurons are the outputs, along `axis`."""
+
+    def directions():
+        m = v = 0.0
+        for g in gradients:
+            m = mu * m + (1 - mu) * g
+            o = orthogonal(mu * m + (1 - mu) * g)
+            v = decay * v + (1 - decay) * np.mean(o**2, axis=1 - axis % 2, keepdims=True)
+            o = o / (np.sqrt(v) + eps)
+            yield 0.2 * np.sqrt(o.size) * o / (np.linalg.norm(o) + eps)
+
+    yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
+
+
+def adamuon(x, gradients, eta, mu=0.95, decay=0.95, lamda=0.1, beta1=0.9, beta2=0.95, eps=1e-8):
+    """Si et al. 2025, "AdaMuon" (arXiv 2507.11005), algorithm 1, with Nesterov momentum."""
+
+    def directions():
+        m = v = 0.0
+        for g in gradients:
+            m = mu * m + (1 - mu) * g
+            o = orthogonal(np.sign(mu * m + (1 - mu) * g))
+            v = decay * v + (1 - decay) * o**2
+            o = o / (np.sqrt(v) + eps)
+            yield 0.2 * np.sqrt(o.size) * o / (np.linalg.norm(o) + eps)
+
+    yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
+
+
+def alternated(u, iterations, eps):
+    """Rows, then columns, to a root mean square of 1, by diagonal matrices from both sides."""
+    for _ in range(iterations):
+        u = np.diag(np.sqrt(u.shape[1]) / (np.linalg.norm(u, axis=1) + eps)) @ u
+        u = u @ np.diag(np.sqrt(u.shape[0]) / (np.linalg.norm(u, axis=0) + eps))
+    return u
+
+
+def sinkgd(x, gradients, eta, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8, alpha=0.05, iterations=5):
+    """Scetbon et al. 2025, "Gradient Multi-Normalization" (arXiv 2502.06742), algorithm 4."""
+    matrices = (alpha * alternated(g, iterations, eps) for g in gradients)
+    yield from stepped(x, matrices if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
+
+
+def scion(x, gradients, gamma, rho=50.0, rho_others=3000.0, alpha=0.1, shrink=1.0, axis=-1):
+    """Pethick et al. 2025, "Scion" (arXiv 2502.07529), algorithm 1: x ← (1 − γ) x + γ lmo(d), shrinking by γ λ for other λ."""
+    d = 0.0
+    for g in gradients:
+        d = (1 - alpha) * d + alpha * g
+        lmo = -rho * np.sqrt(x.shape[axis] / x.shape[1 - axis % 2]) * orthogonal(d) if x.ndim == 2 else -rho_others * np.sign(d)
+        x = (1 - gamma * shrink) * x + gamma * lmo
+        yield x
