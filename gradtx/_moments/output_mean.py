@@ -15,10 +15,10 @@ def _means(tree: PyTree, axis: int) -> PyTree:
 
 
 @transformation(averages=True)
-def output_mean(moment: Moment, output_axis: int = -1) -> Any:
+def output_mean(moment: Moment, output_axis: int = 1) -> Any:
     """The statistic of the mean over the inputs of each output: one number for each neuron of a matrix.
 
-    `output_axis` is -1 for kernels of shape (in, out) as in Flax, 0 for (out, in). Around a second moment it makes
+    `output_axis` is 1 for kernels of shape (in, out) as in Flax, 0 for (out, in). Around a second moment it makes
     NorMuon's. (Li et al. 2025, arXiv 2510.05491, algorithm 1.)
     """
 

@@ -28,14 +28,14 @@ def normuon(
     b1: Decay = 0.9,
     b2: Decay = 0.95,
     eps: Positive = 1e-8,
-    output_axis: int = -1,
+    output_axis: int = 1,
     *,
     orthogonal: GradientTransformation = orthogonalize(),
 ) -> Any:
     """Muon with neurons of equal size: O = U Vᵀ of Muon, W ← W − η (0.2 Ô √(mn) / ‖Ô‖ + λ W), Ô = O / (√v + eps).
 
     v averages, with decay `neuron_decay`, the mean of O² over the inputs of each output: one number a neuron. `output_axis` is
-    -1 for kernels of shape (in, out), 0 for (out, in). The other arguments are those of `muon`. (Li et al. 2025, arXiv
+    1 for kernels of shape (in, out), 0 for (out, in). The other arguments are those of `muon`. (Li et al. 2025, arXiv
     2510.05491, algorithm 1, with Nesterov momentum as in the authors' implementation.)
     """
     even = scale_by_rms(output_mean(ema(neuron_decay), output_axis), eps, of="updates")

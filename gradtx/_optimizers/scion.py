@@ -24,7 +24,7 @@ def scion(
     radius_of_others: NonNegative = 3000.0,
     momentum: Decay = 0.9,
     weight_decay: NonNegative = 1.0,
-    output_axis: int = -1,
+    output_axis: int = 1,
     *,
     orthogonal: GradientTransformation = orthogonalize(),
     others: GradientTransformation = sign(),
