@@ -37,6 +37,7 @@ from gradtx._moments.belief_average import belief_average
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.dozat_average import dozat_average
 from gradtx._moments.ema import ema
+from gradtx._moments.mixed_average import mixed_average
 from gradtx._moments.nesterov import nesterov
 from gradtx._moments.output_mean import output_mean
 from gradtx._moments.running_max import decaying_max, running_max
@@ -45,17 +46,23 @@ from gradtx._moments.trace import trace
 from gradtx._moments.two_rate_average import two_rate_average
 from gradtx._moments.yogi_average import yogi_average
 from gradtx._optimizers.adabelief import adabelief
+from gradtx._optimizers.adadelta import adadelta
 from gradtx._optimizers.adagrad import adagrad
 from gradtx._optimizers.adam import adam
 from gradtx._optimizers.adamax import adamax
 from gradtx._optimizers.adamuon import adamuon
+from gradtx._optimizers.adamaxw import adamaxw
 from gradtx._optimizers.adamw import adamw
+from gradtx._optimizers.adan import adan
+from gradtx._optimizers.ademamix import ademamix
+from gradtx._optimizers.adopt import adopt
 from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
 from gradtx._optimizers.laprop import laprop
 from gradtx._optimizers.lion import lion
 from gradtx._optimizers.muon import muon
 from gradtx._optimizers.nadam import nadam
+from gradtx._optimizers.nadamw import nadamw
 from gradtx._optimizers.newton import newton
 from gradtx._optimizers.newton_cg import newton_cg
 from gradtx._optimizers.normuon import normuon
@@ -65,17 +72,28 @@ from gradtx._optimizers.rmsprop import rmsprop
 from gradtx._optimizers.scion import scion
 from gradtx._optimizers.sgd import sgd
 from gradtx._optimizers.shampoo import shampoo
+from gradtx._optimizers.noisy_sgd import noisy_sgd
+from gradtx._optimizers.radam import radam
+from gradtx._optimizers.random_search import random_search
+from gradtx._optimizers.rmsprop import rmsprop
+from gradtx._optimizers.rprop import rprop
+from gradtx._optimizers.sgd import sgd
+from gradtx._optimizers.sgdw import sgdw
+from gradtx._optimizers.sign_sgd import sign_sgd
 from gradtx._optimizers.signum import signum
 from gradtx._optimizers.sinkgd import sinkgd
 from gradtx._optimizers.soap import soap
+from gradtx._optimizers.simplified_ademamix import simplified_ademamix
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
 from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
 from gradtx._schedules.decay import exponential_decay, inverse_sqrt_schedule, inverse_time_decay, staircase_decay
+from gradtx._schedules.half_life_schedule import half_life_schedule
 from gradtx._schedules.joining import join_schedules, piecewise_constant_schedule, shifted_schedule
 from gradtx._schedules.nadam_momentum_schedule import nadam_momentum_schedule
 from gradtx._schedules.onecycle import cosine_onecycle_schedule, linear_onecycle_schedule
 from gradtx._schedules.polynomial import constant_schedule, linear_schedule, polynomial_schedule
+from gradtx._schedules.power_schedule import power_schedule
 from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
@@ -92,13 +110,18 @@ from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
 from gradtx._transforms.scale_by_eigenvalues import scale_by_eigenvalues
+from gradtx._transforms.scale_by_extrapolated_momentum import scale_by_extrapolated_momentum
 from gradtx._transforms.scale_by_hessian import scale_by_hessian
+from gradtx._transforms.scale_by_lagged_rms import scale_by_lagged_rms
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
+from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal_learning_rate
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._transforms.scale_by_shape import scale_by_aspect_ratio, scale_by_larger_side, scale_by_tall_aspect_ratio
+from gradtx._transforms.scale_by_rprop import scale_by_rprop
 from gradtx._transforms.scale_by_stddev import scale_by_stddev
+from gradtx._transforms.scale_by_step_rms import scale_by_step_rms
 from gradtx._transforms.scale_by_tree import scale_by_tree
 from gradtx._transforms.sign import sign
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
@@ -129,14 +152,19 @@ __all__ = [
     "Tree",
     "Where",
     "adabelief",
+    "adadelta",
     "adagrad",
     "adam",
     "adam_elsewhere",
     "adamax",
     "adamuon",
+    "adamaxw",
     "adamw",
+    "adan",
     "add_decayed_weights",
     "add_noise",
+    "ademamix",
+    "adopt",
     "amsgrad",
     "apply_updates",
     "belief_average",
@@ -160,6 +188,7 @@ __all__ = [
     "freeze",
     "from_spec",
     "graft",
+    "half_life_schedule",
     "hyperparameters",
     "identity",
     "in_basis",
@@ -174,8 +203,10 @@ __all__ = [
     "linear_schedule",
     "lion",
     "muon",
+    "mixed_average",
     "nadam",
     "nadam_momentum_schedule",
+    "nadamw",
     "named",
     "nesterov",
     "newton",
@@ -185,6 +216,7 @@ __all__ = [
     "normalize_rms",
     "normalize_rows",
     "normuon",
+    "noisy_sgd",
     "numerical_gradient",
     "one_sided_numerical_gradient",
     "orthogonalize",
@@ -192,9 +224,11 @@ __all__ = [
     "output_mean",
     "piecewise_constant_schedule",
     "polynomial_schedule",
+    "power_schedule",
     "radam",
     "random_search",
     "rmsprop",
+    "rprop",
     "running_max",
     "running_sum",
     "scale",
@@ -202,14 +236,19 @@ __all__ = [
     "scale_by_aspect_ratio",
     "scale_by_conjugate_gradient",
     "scale_by_eigenvalues",
+    "scale_by_extrapolated_momentum",
     "scale_by_hessian",
     "scale_by_larger_side",
+    "scale_by_lagged_rms",
     "scale_by_learning_rate",
     "scale_by_momentum",
+    "scale_by_proximal_learning_rate",
     "scale_by_rectified_rms",
     "scale_by_rms",
+    "scale_by_rprop",
     "scale_by_stddev",
     "scale_by_tall_aspect_ratio",
+    "scale_by_step_rms",
     "scale_by_tree",
     "scaled_schedule",
     "schedule",
@@ -217,11 +256,14 @@ __all__ = [
     "sgd",
     "sgdr_schedule",
     "shampoo",
+    "sgdw",
     "shifted_schedule",
     "sign",
+    "sign_sgd",
     "signum",
     "sinkgd",
     "sinkhorn",
+    "simplified_ademamix",
     "skip_nonfinite",
     "soap",
     "split",

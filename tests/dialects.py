@@ -11,6 +11,7 @@ from gradtx import (
     decaying_max,
     dozat_average,
     ema,
+    join_schedules,
     nadam_momentum_schedule,
     running_max,
     running_sum,
@@ -129,3 +130,38 @@ def before_learning_rate(second: gx.GradientTransformation, b1: float, b2: float
 def keras_adamax(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:
     """Epsilon is added to u and not to ∣g∣: max(b2 u, ∣g∣) is the root of a maximum of g² that decays by b2²."""
     return chain(scale_by_momentum(bias_correction(ema(b1))), scale_by_rms(decaying_max(b2**2), eps), scale_by_learning_rate(lr))
+
+
+def from_first(decay: float) -> gx.GradientTransformation:
+    """An average that begins at its first value."""
+    return ema(join_schedules((0.0, decay), (1,)))
+
+
+def paper_adan(lr: float, b1: float, b2: float, b3: float, eps: float) -> gx.GradientTransformation:
+    """Averages of the gradient and of its square begin at the first; that of the difference at 0, which is the first difference."""
+    return chain(
+        gx.scale_by_extrapolated_momentum(from_first(b1), ema(b2), b2),
+        scale_by_rms(from_first(b3), eps),
+        scale_by_learning_rate(lr),
+    )
+
+
+def optax_adan(lr: float, b1: float, b2: float, b3: float, eps: float) -> gx.GradientTransformation:
+    """Differences are mixed in with 1 − b2, where the paper has b2."""
+    return chain(
+        gx.scale_by_extrapolated_momentum(bias_correction(ema(b1)), bias_correction(ema(b2)), 1 - b2),
+        scale_by_rms(bias_correction(ema(b3)), eps),
+        scale_by_learning_rate(lr),
+    )
+
+
+def paper_nadamw(lr: float, b1: float, b2: float, eps: float, weight_decay: float, momentum_decay: float) -> gx.GradientTransformation:
+    """As `paper_nadam`; the decay keeps its own factor, so it is divided by what the learning rate was multiplied by."""
+    *before, rate = paper_nadam(lr, b1, b2, eps, momentum_decay).transformations
+    return chain(*before, add_decayed_weights(weight_decay * b2**0.5), rate)
+
+
+def optax_nadamw(lr: float, b1: float, b2: float, eps: float, weight_decay: float) -> gx.GradientTransformation:
+    """The momentum is constant."""
+    *before, rate = optax_nadam(lr, b1, b2, eps).transformations
+    return chain(*before, add_decayed_weights(weight_decay), rate)

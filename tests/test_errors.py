@@ -237,6 +237,10 @@ ERRORS = {
         lambda: updated(gx.adamw(0.1, where="*/kernel")),
         "where='*/kernel' matches no leaf; the paths are b, s, w.",
     ),
+    "leaf asked for what it has not": (
+        lambda: updated(gx.adamw(0.1, where=lambda path, leaf: leaf.itemsize > 2)),
+        "where asked the leaf b for 'itemsize'. It may ask for shape, dtype, ndim and size",
+    ),
     "factors of another shape": (
         lambda: updated(gx.scale_by_tree({"w": jnp.ones(3), "b": 1.0, "s": 1.0})),
         "scale_by_tree: factors have an array of shape (3,) and dtype float32 at w, where the updates have shape (4, 3).",

@@ -17,6 +17,9 @@ from tests.certified.matrix import is_matrix
 from tests.dialects import TINY, paper_amsgrad, paper_nadam
 from tests.paths import drawn, in_gradtx, on_bowl
 from tests.references import adam, adaptive, bowl, matrix, momentum, newton, search
+from tests.dialects import TINY, paper_adan, paper_amsgrad, paper_nadam, paper_nadamw
+from tests.paths import drawn, in_gradtx, on_bowl
+from tests.references import adam, adan, adaptive, bowl, elementwise, momentum, newton, rprop, search
 from tests.references.problem import STEPS, Path, distance, draws, follow
 
 
@@ -126,6 +129,60 @@ CASES = {
         {"gamma": 0.1, "rho": 2.0, "rho_others": 3.0, "alpha": 0.2, "shrink": 0.5, "axis": 0},
     ),
     "scion defaults": Case(gx.scion(0.1, is_matrix), matrix.scion, {"gamma": 0.1}),
+    "adan": Case(
+        gx.adan(0.1, 0.8, 0.7, 0.95, 0.3), adan.corrected_adan, {"eta": 0.1, "beta1": 0.2, "beta2": 0.3, "beta3": 0.05, "eps": 0.3}
+    ),
+    "adan defaults": Case(gx.adan(0.1), adan.corrected_adan, {"eta": 0.1}),
+    "adan as published": Case(
+        paper_adan(0.1, 0.8, 0.7, 0.95, 0.3), adan.adan, {"eta": 0.1, "beta1": 0.2, "beta2": 0.3, "beta3": 0.05, "eps": 0.3}
+    ),
+    "ademamix": Case(
+        gx.ademamix(0.1, 0.8, 0.95, 0.97, 3.0, 0.3, 0.2),
+        elementwise.ademamix,
+        {"eta": 0.1, "beta1": 0.8, "beta2": 0.95, "beta3": 0.97, "alpha": 3.0, "eps": 0.3, "lamda": 0.2},
+    ),
+    "ademamix defaults": Case(gx.ademamix(0.1), elementwise.ademamix, {"eta": 0.1}),
+    "ademamix, warmups": Case(
+        gx.ademamix(
+            0.1,
+            b3=gx.shifted_schedule(gx.half_life_schedule(0.9, 0.9999, 40), 1),
+            alpha=gx.shifted_schedule(gx.linear_schedule(0, 5, 40), 1),
+        ),
+        elementwise.ademamix,
+        {"eta": 0.1, "warmup": 40},
+    ),
+    "adadelta": Case(gx.adadelta(1.0, 0.7, 0.3), elementwise.adadelta, {"rho": 0.7, "eps": 0.3}),
+    "adadelta defaults": Case(gx.adadelta(), elementwise.adadelta, {}),
+    "adopt": Case(
+        gx.adopt(0.1, 0.8, 0.95, 0.3, gx.power_schedule(1.0, 0.1)),
+        elementwise.adopt,
+        {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "exponent": 0.1},
+    ),
+    "adopt defaults": Case(gx.adopt(0.1), elementwise.adopt, {"alpha": 0.1}),
+    "sgdw": Case(gx.sgdw(0.1, gx.trace(0.8), 0.2), elementwise.sgdw, {"alpha": 0.1, "lamda": 0.1 * 0.2, "beta1": 0.8}),
+    "sgdw defaults": Case(gx.sgdw(0.1), elementwise.sgdw, {"alpha": 0.1, "lamda": 0.1 * 5e-4}),
+    "adamaxw": Case(
+        gx.adamaxw(0.1, 0.8, 0.95, TINY, 0.2), elementwise.adamaxw, {"alpha": 0.1, "lamda": 0.1 * 0.2, "beta1": 0.8, "beta2": 0.95}
+    ),
+    "adamaxw defaults": Case(gx.adamaxw(0.1, eps=TINY), elementwise.adamaxw, {"alpha": 0.1, "lamda": 0.1 * 0.01}),
+    "nadamw as published": Case(
+        paper_nadamw(0.1, 0.8, 0.95, 0.3, 0.2, 0.1),
+        elementwise.nadamw,
+        {"alpha": 0.1, "lamda": 0.1 * 0.2, "mu": 0.8, "nu": 0.95, "eps": 0.3, "psi": 0.1},
+    ),
+    "sign_sgd": Case(gx.sign_sgd(0.1), elementwise.sign_sgd, {"delta": 0.1}),
+    "rprop": Case(
+        gx.rprop(0.1, 0.7, 1.5, 0.02, 0.3),
+        rprop.irprop_minus,
+        {"delta_0": 0.1, "eta_minus": 0.7, "eta_plus": 1.5, "delta_min": 0.02, "delta_max": 0.3},
+    ),
+    "rprop defaults": Case(gx.rprop(0.1), rprop.irprop_minus, {"delta_0": 0.1}),
+    "simplified_ademamix": Case(
+        gx.simplified_ademamix(0.1, 0.8, 0.9, 3.0, 0.3, 0.2),
+        elementwise.simplified_ademamix,
+        {"eta": 0.1, "beta1": 0.8, "beta2": 0.9, "alpha": 3.0, "eps": 0.3, "lamda": 0.2},
+    ),
+    "simplified_ademamix defaults": Case(gx.simplified_ademamix(0.1), elementwise.simplified_ademamix, {"eta": 0.1}),
 }
 
 

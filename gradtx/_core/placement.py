@@ -46,7 +46,8 @@ def _tied(params: PyTree, state: PyTree) -> PyTree:
 
     def tied(path: tuple[Any, ...], leaf: Any) -> Any:
         owner = next((by_path[path[k:]] for k in range(len(path) + 1) if path[k:] in by_path), None)
-        belongs = owner is not None and owner.ndim and owner.shape == leaf.shape and owner.dtype == leaf.dtype
-        return like(owner, leaf) if belongs else leaf
+        if owner is None or not owner.ndim or (owner.shape, owner.dtype) != (leaf.shape, leaf.dtype):
+            return leaf
+        return like(owner, leaf)
 
     return jax.tree_util.tree_map_with_path(tied, state)

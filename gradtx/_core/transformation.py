@@ -251,8 +251,8 @@ def named(name: str, transformation: GradientTransformation) -> Any:
 def chain(*transformations: Annotated[Any, TransformationKind()]) -> Any:
     """Apply transformations one after the other, each to the updates of the one before.
 
-    A chain in a chain is spliced in, so that `chain` is associative, with `identity()` as its unit. Any object with
-    `init` and `update` may be a part, Optax's included. There is one learning rate, and weight decay comes before it.
+    A chain in a chain is spliced in, so that `chain` is associative, with `identity()` as its unit. There is one learning rate, and
+    weight decay comes before it. Any object with `init` and `update` may be a part, Optax's included; what it does is not seen.
     """
     spliced = tuple(inner for part in transformations for inner in (part.transformations if part.form.composes else (part,)))
     labels(spliced)

@@ -2,8 +2,10 @@
 
 from gradtx.testing import Case
 from tests.cases import foundation, matrix
+from tests.cases import elementwise, foundation
 from tests.cases.training import loss, make_params, step, train
 
 __all__ = ["CASES", "loss", "make_params", "step", "train"]
 
 CASES: list[Case] = [*foundation.CASES, *matrix.CASES]
+CASES: list[Case] = [*foundation.CASES, *elementwise.CASES]
