@@ -1,6 +1,8 @@
 """Gradient transformations for JAX in which an optimizer is a value."""
 
 from gradtx._bases.kronecker import kronecker_eigenbasis, kronecker_eigensystem
+from gradtx._bases.low_rank import low_rank_basis
+from gradtx._bases.random import random_basis
 from gradtx._core.apply import apply_updates
 from gradtx._core.describe import describe
 from gradtx._core.flow import Flow
@@ -50,14 +52,16 @@ from gradtx._optimizers.adadelta import adadelta
 from gradtx._optimizers.adagrad import adagrad
 from gradtx._optimizers.adam import adam
 from gradtx._optimizers.adamax import adamax
-from gradtx._optimizers.adamuon import adamuon
 from gradtx._optimizers.adamaxw import adamaxw
+from gradtx._optimizers.adamuon import adamuon
 from gradtx._optimizers.adamw import adamw
 from gradtx._optimizers.adan import adan
 from gradtx._optimizers.ademamix import ademamix
 from gradtx._optimizers.adopt import adopt
 from gradtx._optimizers.amsgrad import amsgrad
+from gradtx._optimizers.apollo import apollo
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
+from gradtx._optimizers.galore import galore
 from gradtx._optimizers.laprop import laprop
 from gradtx._optimizers.lion import lion
 from gradtx._optimizers.muon import muon
@@ -65,25 +69,21 @@ from gradtx._optimizers.nadam import nadam
 from gradtx._optimizers.nadamw import nadamw
 from gradtx._optimizers.newton import newton
 from gradtx._optimizers.newton_cg import newton_cg
+from gradtx._optimizers.noisy_sgd import noisy_sgd
 from gradtx._optimizers.normuon import normuon
 from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
+from gradtx._optimizers.rprop import rprop
 from gradtx._optimizers.scion import scion
 from gradtx._optimizers.sgd import sgd
-from gradtx._optimizers.shampoo import shampoo
-from gradtx._optimizers.noisy_sgd import noisy_sgd
-from gradtx._optimizers.radam import radam
-from gradtx._optimizers.random_search import random_search
-from gradtx._optimizers.rmsprop import rmsprop
-from gradtx._optimizers.rprop import rprop
-from gradtx._optimizers.sgd import sgd
 from gradtx._optimizers.sgdw import sgdw
+from gradtx._optimizers.shampoo import shampoo
 from gradtx._optimizers.sign_sgd import sign_sgd
 from gradtx._optimizers.signum import signum
+from gradtx._optimizers.simplified_ademamix import simplified_ademamix
 from gradtx._optimizers.sinkgd import sinkgd
 from gradtx._optimizers.soap import soap
-from gradtx._optimizers.simplified_ademamix import simplified_ademamix
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
 from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
@@ -103,6 +103,7 @@ from gradtx._transforms.clip import clip
 from gradtx._transforms.clip_by_block_rms import clip_by_block_rms
 from gradtx._transforms.clip_by_global_norm import clip_by_global_norm
 from gradtx._transforms.keep_best_draw import keep_best_draw
+from gradtx._transforms.limit_norm_growth import limit_norm_growth
 from gradtx._transforms.normalize import normalize, normalize_rms
 from gradtx._transforms.normalize_rows import normalize_columns, normalize_rows, sinkhorn
 from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
@@ -118,8 +119,8 @@ from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal_learning_rate
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
-from gradtx._transforms.scale_by_shape import scale_by_aspect_ratio, scale_by_larger_side, scale_by_tall_aspect_ratio
 from gradtx._transforms.scale_by_rprop import scale_by_rprop
+from gradtx._transforms.scale_by_shape import scale_by_aspect_ratio, scale_by_larger_side, scale_by_tall_aspect_ratio
 from gradtx._transforms.scale_by_stddev import scale_by_stddev
 from gradtx._transforms.scale_by_step_rms import scale_by_step_rms
 from gradtx._transforms.scale_by_tree import scale_by_tree
@@ -128,6 +129,7 @@ from gradtx._transforms.zero_nonfinite import zero_nonfinite
 from gradtx._wrappers.freeze import freeze
 from gradtx._wrappers.graft import graft
 from gradtx._wrappers.in_basis import in_basis
+from gradtx._wrappers.scaled_in_basis import scaled_in_basis
 from gradtx._wrappers.skip_nonfinite import skip_nonfinite
 from gradtx._wrappers.split import adam_elsewhere, split
 
@@ -157,8 +159,8 @@ __all__ = [
     "adam",
     "adam_elsewhere",
     "adamax",
-    "adamuon",
     "adamaxw",
+    "adamuon",
     "adamw",
     "adan",
     "add_decayed_weights",
@@ -166,6 +168,7 @@ __all__ = [
     "ademamix",
     "adopt",
     "amsgrad",
+    "apollo",
     "apply_updates",
     "belief_average",
     "bias_correction",
@@ -187,6 +190,7 @@ __all__ = [
     "foreign",
     "freeze",
     "from_spec",
+    "galore",
     "graft",
     "half_life_schedule",
     "hyperparameters",
@@ -199,11 +203,13 @@ __all__ = [
     "kronecker_eigenbasis",
     "kronecker_eigensystem",
     "laprop",
+    "limit_norm_growth",
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
-    "muon",
+    "low_rank_basis",
     "mixed_average",
+    "muon",
     "nadam",
     "nadam_momentum_schedule",
     "nadamw",
@@ -211,12 +217,12 @@ __all__ = [
     "nesterov",
     "newton",
     "newton_cg",
+    "noisy_sgd",
     "normalize",
     "normalize_columns",
     "normalize_rms",
     "normalize_rows",
     "normuon",
-    "noisy_sgd",
     "numerical_gradient",
     "one_sided_numerical_gradient",
     "orthogonalize",
@@ -226,6 +232,7 @@ __all__ = [
     "polynomial_schedule",
     "power_schedule",
     "radam",
+    "random_basis",
     "random_search",
     "rmsprop",
     "rprop",
@@ -238,8 +245,8 @@ __all__ = [
     "scale_by_eigenvalues",
     "scale_by_extrapolated_momentum",
     "scale_by_hessian",
-    "scale_by_larger_side",
     "scale_by_lagged_rms",
+    "scale_by_larger_side",
     "scale_by_learning_rate",
     "scale_by_momentum",
     "scale_by_proximal_learning_rate",
@@ -247,23 +254,24 @@ __all__ = [
     "scale_by_rms",
     "scale_by_rprop",
     "scale_by_stddev",
-    "scale_by_tall_aspect_ratio",
     "scale_by_step_rms",
+    "scale_by_tall_aspect_ratio",
     "scale_by_tree",
+    "scaled_in_basis",
     "scaled_schedule",
     "schedule",
     "scion",
     "sgd",
     "sgdr_schedule",
-    "shampoo",
     "sgdw",
+    "shampoo",
     "shifted_schedule",
     "sign",
     "sign_sgd",
     "signum",
+    "simplified_ademamix",
     "sinkgd",
     "sinkhorn",
-    "simplified_ademamix",
     "skip_nonfinite",
     "soap",
     "split",

@@ -13,13 +13,10 @@ import pytest
 
 import gradtx as gx
 from tests import references
-from tests.certified.matrix import is_matrix
-from tests.dialects import TINY, paper_amsgrad, paper_nadam
-from tests.paths import drawn, in_gradtx, on_bowl
-from tests.references import adam, adaptive, bowl, matrix, momentum, newton, search
+from tests.certified.matrix import is_matrix, projections
 from tests.dialects import TINY, paper_adan, paper_amsgrad, paper_nadam, paper_nadamw
 from tests.paths import drawn, in_gradtx, on_bowl
-from tests.references import adam, adan, adaptive, bowl, elementwise, momentum, newton, rprop, search
+from tests.references import adam, adan, adaptive, bowl, elementwise, matrix, momentum, newton, rprop, search
 from tests.references.problem import STEPS, Path, distance, draws, follow
 
 
@@ -28,7 +25,7 @@ class Case(NamedTuple):
 
     optimizer: gx.GradientTransformation
     reference: Callable[..., Iterator[Any]]
-    numbers: dict[str, float]
+    numbers: dict[str, Any]
 
 
 CASES = {
@@ -183,6 +180,20 @@ CASES = {
         {"eta": 0.1, "beta1": 0.8, "beta2": 0.9, "alpha": 3.0, "eps": 0.3, "lamda": 0.2},
     ),
     "simplified_ademamix defaults": Case(gx.simplified_ademamix(0.1), elementwise.simplified_ademamix, {"eta": 0.1}),
+    "galore": Case(
+        gx.galore(0.1, is_matrix, 2, 0.8, 0.9, 0.3, 0.2, 0.5, 3),
+        matrix.galore,
+        {"eta": 0.1, "rank": 2, "lamda": 0.2, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "alpha": 0.5, "every": 3},
+    ),
+    "galore defaults": Case(gx.galore(0.1, is_matrix), matrix.galore, {"eta": 0.1}),
+    "apollo": Case(
+        gx.apollo(0.1, is_matrix, 7, 2, 0.8, 0.9, 0.3, 0.2, 0.5, 1.1, 3),
+        matrix.apollo,
+        {
+            **{"eta": 0.1, "draws": projections(7, 2, 3), "lamda": 0.2},
+            **{"beta1": 0.8, "beta2": 0.9, "eps": 0.3, "alpha": 0.5, "gamma": 1.1},
+        },
+    ),
 }
 
 

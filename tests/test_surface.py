@@ -31,6 +31,7 @@ CORE_ORDER = [
     "numerics",
     "trees",
     "matrices",
+    "coordinates",
     "selection",
     "random",
     "rooted",

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 import gradtx as gx
 from gradtx.testing import Case
-from tests.cases.exemptions import functions, whole_leaf
+from tests.cases.exemptions import draws, functions, whole_leaf
 
 WHOLE_MATRIX = "it multiplies whole matrices, which every device needs"
 DEGENERATE = {"sharded_equals_unsharded": "where eigenvalues coincide, rounding chooses the basis"}
@@ -44,7 +44,7 @@ CASES = [
         params=MATRICES,
     ),
     Case(gx.graft(gx.sign(), gx.trace(0.9), 1e-6), exempt=whole_leaf()),
-    Case(gx.shampoo(0.1, is_matrix), exempt=on_matrices()),
+    Case(gx.shampoo(0.1, is_matrix), exempt=on_matrices() | DEGENERATE),
     Case(gx.normalize(1e-6), survives="all", exempt=whole_leaf()),
     Case(gx.normalize_rms(1e-6), survives="all", exempt=whole_leaf()),
     Case(gx.normalize_rows(1e-6), params=MATRICES, survives="all"),
@@ -55,4 +55,11 @@ CASES = [
     Case(gx.adamuon(0.1, is_matrix), exempt=on_matrices()),
     Case(gx.sinkgd(0.1, is_matrix), exempt=on_matrices()),
     Case(gx.scion(0.1, is_matrix), exempt=on_matrices()),
+    Case(gx.low_rank_basis(2, 2), params=MATRICES, survives="all"),
+    Case(gx.random_basis(2, 7, 2), params=MATRICES, survives="all"),
+    Case(gx.in_basis(gx.low_rank_basis(2, 2), gx.trace(0.9)), name="in_basis of low rank", params=MATRICES),
+    Case(gx.scaled_in_basis(gx.random_basis(2, 7, 2), gx.trace(0.9)), params=MATRICES),
+    Case(gx.limit_norm_growth(1.5), exempt=whole_leaf()),
+    Case(gx.galore(0.1, is_matrix, 2, every=2), exempt=on_matrices() | DEGENERATE),
+    Case(gx.apollo(0.1, is_matrix, 7, 2, every=2), exempt=on_matrices() | draws()),
 ]

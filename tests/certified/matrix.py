@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import jax
+import numpy as np
 import optax
 
 import gradtx as gx
+from gradtx._core.random import leaf_keys
 from tests.certified.certificate import LR, Certificate, Reason, paper
 from tests.references import matrix
+from tests.references.problem import STEPS
 
 MATRICES = "lambda path, leaf: leaf.ndim == 2"
 
@@ -24,6 +28,13 @@ def optax_muon(lr: float, weight_decay: float) -> gx.GradientTransformation:
     return gx.chain(directions, gx.add_decayed_weights(weight_decay), gx.scale_by_learning_rate(lr))
 
 
+def projections(seed: int, rank: int, every: int) -> np.ndarray:
+    """The random directions of `random_basis` for the matrix of the certificates, at each step."""
+    with jax.enable_x64(True):
+        keys = [leaf_keys(jax.random.key(seed), step // every, {"matrix": 0})["matrix"] for step in range(STEPS)]
+        return np.stack([jax.random.normal(key, (3, rank), float) / rank**0.5 for key in keys])
+
+
 CERTIFICATES = [
     Certificate(
         f"muon(lr, {MATRICES})",
@@ -39,4 +50,9 @@ CERTIFICATES = [
     Certificate(f"adamuon(lr, {MATRICES})", paper(gx.adamuon(LR, is_matrix), matrix.adamuon, eta=LR)),
     Certificate(f"sinkgd(lr, {MATRICES})", paper(gx.sinkgd(LR, is_matrix), matrix.sinkgd, eta=LR)),
     Certificate(f"scion(lr, {MATRICES})", paper(gx.scion(LR, is_matrix), matrix.scion, gamma=LR)),
+    Certificate(f"galore(lr, {MATRICES}, 2)", paper(gx.galore(LR, is_matrix, 2), matrix.galore, eta=LR, rank=2)),
+    Certificate(
+        f"apollo(lr, {MATRICES}, 7, 2)",
+        paper(gx.apollo(LR, is_matrix, 7, 2), matrix.apollo, eta=LR, draws=projections(7, 2, 200)),
+    ),
 ]

@@ -181,3 +181,45 @@ def scion(x, gradients, gamma, rho=50.0, rho_others=3000.0, alpha=0.1, shrink=1.
         lmo = -rho * np.sqrt(x.shape[axis] / x.shape[1 - axis % 2]) * orthogonal(d) if x.ndim == 2 else -rho_others * np.sign(d)
         x = (1 - gamma * shrink) * x + gamma * lmo
         yield x
+
+
+def galore(x, gradients, eta, rank=128, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8, alpha=0.25, every=200):
+    """Zhao et al. 2024, "GaLore" (arXiv 2403.03507), algorithm 2; tall matrices by their right singular vectors.
+
+    The sign of a singular vector is chosen to agree with the one before, of which the paper says nothing.
+    """
+
+    def directions():
+        m = v = 0.0
+        p = np.eye(min(x.shape), rank)
+        for t, g in enumerate(gradients):
+            g = g if g.shape[0] < g.shape[1] else g.T
+            if t % every == 0:
+                vectors = np.linalg.eigh(g @ g.T)[1][:, ::-1][:, :rank]
+                p = vectors * np.where(np.diag(vectors.T @ p[:, : vectors.shape[1]]) < 0, -1, 1)
+            r = p.T @ g
+            m = beta1 * m + (1 - beta1) * r
+            v = beta2 * v + (1 - beta2) * r**2
+            u = alpha * p @ (m / (1 - beta1 ** (t + 1)) / (np.sqrt(v / (1 - beta2 ** (t + 1))) + eps))
+            yield u if x.shape[0] < x.shape[1] else u.T
+
+    yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
+
+
+def apollo(x, gradients, eta, draws, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8, alpha=1.0, gamma=1.01):
+    """Zhu et al. 2024, "APOLLO" (arXiv 2412.05270), algorithm 1, with the projections that were drawn, one for each step."""
+
+    def directions():
+        m = v = before = 0.0
+        for t, (g, p) in enumerate(zip(gradients, draws, strict=True), start=1):
+            r = p.T @ g
+            m = beta1 * m + (1 - beta1) * r
+            v = beta2 * v + (1 - beta2) * r**2
+            adam = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + eps)
+            u = g @ np.diag(np.linalg.norm(adam, axis=0) / (np.linalg.norm(r, axis=0) + 1e-8))
+            norm = np.linalg.norm(u)
+            u = u if t == 1 else u / (max(norm / before, gamma) / gamma)
+            before = np.linalg.norm(u)
+            yield alpha * u
+
+    yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
