@@ -4,7 +4,9 @@ from gradtx._bases.kronecker import kronecker_eigenbasis, kronecker_eigensystem
 from gradtx._bases.low_rank import low_rank_basis
 from gradtx._bases.random import random_basis
 from gradtx._core.apply import apply_updates
+from gradtx._core.commit import Commit, compensated_commit, stochastic_commit
 from gradtx._core.describe import describe
+from gradtx._core.eval_params import eval_params
 from gradtx._core.flow import Flow
 from gradtx._core.hyperparameters import hyperparameters
 from gradtx._core.schedule import Schedule, scaled_schedule, schedule, summed_schedule
@@ -42,17 +44,22 @@ from gradtx._moments.ema import ema
 from gradtx._moments.mixed_average import mixed_average
 from gradtx._moments.nesterov import nesterov
 from gradtx._moments.output_mean import output_mean
+from gradtx._moments.quasi_hyperbolic import quasi_hyperbolic
 from gradtx._moments.running_max import decaying_max, running_max
 from gradtx._moments.running_sum import running_sum
+from gradtx._moments.stored import stored
 from gradtx._moments.trace import trace
 from gradtx._moments.two_rate_average import two_rate_average
 from gradtx._moments.yogi_average import yogi_average
+from gradtx._optimizers.acprop import acprop
 from gradtx._optimizers.adabelief import adabelief
 from gradtx._optimizers.adadelta import adadelta
+from gradtx._optimizers.adafactor import adafactor
 from gradtx._optimizers.adagrad import adagrad
 from gradtx._optimizers.adam import adam
 from gradtx._optimizers.adamax import adamax
 from gradtx._optimizers.adamaxw import adamaxw
+from gradtx._optimizers.adamc import adamc
 from gradtx._optimizers.adamuon import adamuon
 from gradtx._optimizers.adamw import adamw
 from gradtx._optimizers.adan import adan
@@ -61,9 +68,11 @@ from gradtx._optimizers.adopt import adopt
 from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.apollo import apollo
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
+from gradtx._optimizers.ftrl import ftrl
 from gradtx._optimizers.galore import galore
 from gradtx._optimizers.laprop import laprop
 from gradtx._optimizers.lion import lion
+from gradtx._optimizers.madgrad import madgrad
 from gradtx._optimizers.muon import muon
 from gradtx._optimizers.nadam import nadam
 from gradtx._optimizers.nadamw import nadamw
@@ -71,10 +80,16 @@ from gradtx._optimizers.newton import newton
 from gradtx._optimizers.newton_cg import newton_cg
 from gradtx._optimizers.noisy_sgd import noisy_sgd
 from gradtx._optimizers.normuon import normuon
+from gradtx._optimizers.optimistic_adam import optimistic_adam
+from gradtx._optimizers.optimistic_gradient_descent import optimistic_gradient_descent
+from gradtx._optimizers.qhadam import qhadam
+from gradtx._optimizers.qhm import qhm
 from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
 from gradtx._optimizers.rprop import rprop
+from gradtx._optimizers.schedule_free_adamw import schedule_free_adamw
+from gradtx._optimizers.schedule_free_sgd import schedule_free_sgd
 from gradtx._optimizers.scion import scion
 from gradtx._optimizers.sgd import sgd
 from gradtx._optimizers.sgdw import sgdw
@@ -83,9 +98,13 @@ from gradtx._optimizers.sign_sgd import sign_sgd
 from gradtx._optimizers.signum import signum
 from gradtx._optimizers.simplified_ademamix import simplified_ademamix
 from gradtx._optimizers.sinkgd import sinkgd
+from gradtx._optimizers.sm3 import sm3
 from gradtx._optimizers.soap import soap
+from gradtx._optimizers.sophia import sophia
+from gradtx._optimizers.tiger import tiger
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
+from gradtx._schedules.adafactor_decay_schedule import adafactor_decay_schedule
 from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
 from gradtx._schedules.decay import exponential_decay, inverse_sqrt_schedule, inverse_time_decay, staircase_decay
 from gradtx._schedules.half_life_schedule import half_life_schedule
@@ -94,28 +113,45 @@ from gradtx._schedules.nadam_momentum_schedule import nadam_momentum_schedule
 from gradtx._schedules.onecycle import cosine_onecycle_schedule, linear_onecycle_schedule
 from gradtx._schedules.polynomial import constant_schedule, linear_schedule, polynomial_schedule
 from gradtx._schedules.power_schedule import power_schedule
+from gradtx._schedules.rms_correction_schedule import rms_correction_schedule
 from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
+from gradtx._storage.bfloat16 import bfloat16
+from gradtx._storage.block_mean import block_mean
+from gradtx._storage.codec import Codec, Coding, codec
+from gradtx._storage.companded import companded
+from gradtx._storage.cover import cover
+from gradtx._storage.int4 import int4
+from gradtx._storage.int8 import int8
+from gradtx._storage.rank_one import rank_one
+from gradtx._transforms.add_corrected_decayed_weights import add_corrected_decayed_weights
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.add_noise import add_noise
 from gradtx._transforms.centralize import centralize
 from gradtx._transforms.clip import clip
 from gradtx._transforms.clip_by_block_rms import clip_by_block_rms
 from gradtx._transforms.clip_by_global_norm import clip_by_global_norm
+from gradtx._transforms.dual_average import dual_average
+from gradtx._transforms.follow_regularized_leader import follow_regularized_leader
 from gradtx._transforms.keep_best_draw import keep_best_draw
 from gradtx._transforms.limit_norm_growth import limit_norm_growth
 from gradtx._transforms.normalize import normalize, normalize_rms
 from gradtx._transforms.normalize_rows import normalize_columns, normalize_rows, sinkhorn
 from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
+from gradtx._transforms.sam import sam
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
 from gradtx._transforms.scale_by_eigenvalues import scale_by_eigenvalues
 from gradtx._transforms.scale_by_extrapolated_momentum import scale_by_extrapolated_momentum
 from gradtx._transforms.scale_by_hessian import scale_by_hessian
+from gradtx._transforms.scale_by_hessian_diagonal import scale_by_hessian_diagonal
+from gradtx._transforms.scale_by_lagged_belief import scale_by_lagged_belief
 from gradtx._transforms.scale_by_lagged_rms import scale_by_lagged_rms
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
+from gradtx._transforms.scale_by_optimistic_gradient import scale_by_optimistic_gradient
+from gradtx._transforms.scale_by_param_block_rms import scale_by_param_block_rms
 from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal_learning_rate
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
@@ -126,14 +162,26 @@ from gradtx._transforms.scale_by_step_rms import scale_by_step_rms
 from gradtx._transforms.scale_by_tree import scale_by_tree
 from gradtx._transforms.sign import sign
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
+from gradtx._wrappers.accumulate import accumulate
+from gradtx._wrappers.add import add
+from gradtx._wrappers.average import average
+from gradtx._wrappers.every import every
 from gradtx._wrappers.freeze import freeze
 from gradtx._wrappers.graft import graft
 from gradtx._wrappers.in_basis import in_basis
+from gradtx._wrappers.lookahead import lookahead
+from gradtx._wrappers.partition import adam_elsewhere, masked, partition
 from gradtx._wrappers.scaled_in_basis import scaled_in_basis
+from gradtx._wrappers.schedule_free import schedule_free
+from gradtx._wrappers.select import select
 from gradtx._wrappers.skip_nonfinite import skip_nonfinite
-from gradtx._wrappers.split import adam_elsewhere, split
+from gradtx._wrappers.skip_spikes import skip_spikes
+from gradtx._wrappers.uniform_average import uniform_average
 
 __all__ = [
+    "Codec",
+    "Coding",
+    "Commit",
     "Decay",
     "Flow",
     "Fraction",
@@ -153,16 +201,23 @@ __all__ = [
     "Schedules",
     "Tree",
     "Where",
+    "accumulate",
+    "acprop",
     "adabelief",
     "adadelta",
+    "adafactor",
+    "adafactor_decay_schedule",
     "adagrad",
     "adam",
     "adam_elsewhere",
     "adamax",
     "adamaxw",
+    "adamc",
     "adamuon",
     "adamw",
     "adan",
+    "add",
+    "add_corrected_decayed_weights",
     "add_decayed_weights",
     "add_noise",
     "ademamix",
@@ -170,8 +225,11 @@ __all__ = [
     "amsgrad",
     "apollo",
     "apply_updates",
+    "average",
     "belief_average",
+    "bfloat16",
     "bias_correction",
+    "block_mean",
     "centered_rmsprop",
     "centralize",
     "chain",
@@ -179,23 +237,34 @@ __all__ = [
     "clip",
     "clip_by_block_rms",
     "clip_by_global_norm",
+    "codec",
+    "companded",
+    "compensated_commit",
     "constant_schedule",
     "cosine_decay_schedule",
     "cosine_onecycle_schedule",
+    "cover",
     "decaying_max",
     "describe",
     "dozat_average",
+    "dual_average",
     "ema",
+    "eval_params",
+    "every",
     "exponential_decay",
+    "follow_regularized_leader",
     "foreign",
     "freeze",
     "from_spec",
+    "ftrl",
     "galore",
     "graft",
     "half_life_schedule",
     "hyperparameters",
     "identity",
     "in_basis",
+    "int4",
+    "int8",
     "inverse_sqrt_schedule",
     "inverse_time_decay",
     "join_schedules",
@@ -207,7 +276,10 @@ __all__ = [
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
+    "lookahead",
     "low_rank_basis",
+    "madgrad",
+    "masked",
     "mixed_average",
     "muon",
     "nadam",
@@ -225,19 +297,28 @@ __all__ = [
     "normuon",
     "numerical_gradient",
     "one_sided_numerical_gradient",
+    "optimistic_adam",
+    "optimistic_gradient_descent",
     "orthogonalize",
     "orthogonalize_by",
     "output_mean",
+    "partition",
     "piecewise_constant_schedule",
     "polynomial_schedule",
     "power_schedule",
+    "qhadam",
+    "qhm",
+    "quasi_hyperbolic",
     "radam",
     "random_basis",
     "random_search",
+    "rank_one",
+    "rms_correction_schedule",
     "rmsprop",
     "rprop",
     "running_max",
     "running_sum",
+    "sam",
     "scale",
     "scale_by_abs",
     "scale_by_aspect_ratio",
@@ -245,10 +326,14 @@ __all__ = [
     "scale_by_eigenvalues",
     "scale_by_extrapolated_momentum",
     "scale_by_hessian",
+    "scale_by_hessian_diagonal",
+    "scale_by_lagged_belief",
     "scale_by_lagged_rms",
     "scale_by_larger_side",
     "scale_by_learning_rate",
     "scale_by_momentum",
+    "scale_by_optimistic_gradient",
+    "scale_by_param_block_rms",
     "scale_by_proximal_learning_rate",
     "scale_by_rectified_rms",
     "scale_by_rms",
@@ -260,7 +345,11 @@ __all__ = [
     "scaled_in_basis",
     "scaled_schedule",
     "schedule",
+    "schedule_free",
+    "schedule_free_adamw",
+    "schedule_free_sgd",
     "scion",
+    "select",
     "sgd",
     "sgdr_schedule",
     "sgdw",
@@ -273,16 +362,22 @@ __all__ = [
     "sinkgd",
     "sinkhorn",
     "skip_nonfinite",
+    "skip_spikes",
+    "sm3",
     "soap",
-    "split",
+    "sophia",
     "staircase_decay",
     "stateless",
+    "stochastic_commit",
+    "stored",
     "summed_schedule",
+    "tiger",
     "to_spec",
     "trace",
     "transformation",
     "two_rate_average",
     "uncorrected_adam",
+    "uniform_average",
     "warmup_cosine_decay_schedule",
     "warmup_stable_decay_schedule",
     "yogi",

@@ -29,6 +29,12 @@ TINY = 1e-300
 
 
 @gx.schedule
+def float32_decay():
+    """1 − t^−0.8, computed in float32."""
+    return lambda time: 1 - (time.astype(jnp.float32) + 1) ** -0.8
+
+
+@gx.schedule
 def root_weight(decay: gx.Decay):
     """√(1 − βᵗ), the root of what the bias correction divides by, with t from 1."""
     return lambda time: jnp.sqrt(1 - decay ** (time + 1))
@@ -80,6 +86,10 @@ def rooted_adagrad(lr: float, initial: float, eps: float) -> gx.GradientTransfor
 def rooted_rmsprop(lr: float, decay: float, eps: float) -> gx.GradientTransformation:
     """Epsilon inside the root: Optax and Keras."""
     return chain(scale_by_rms(ema(decay), eps_root=eps), scale_by_learning_rate(lr))
+
+
+def optax_adafactor(lr: float) -> gx.GradientTransformation:
+    return gx.adafactor(lr, float32_decay(), storage=gx.rank_one(2))
 
 
 def optax_nadam(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:
@@ -165,3 +175,33 @@ def optax_nadamw(lr: float, b1: float, b2: float, eps: float, weight_decay: floa
     """The momentum is constant."""
     *before, rate = optax_nadam(lr, b1, b2, eps).transformations
     return chain(*before, add_decayed_weights(weight_decay), rate)
+
+
+def optax_acprop(lr: float, b1: float, b2: float, eps: float, eps_moment: float) -> gx.GradientTransformation:
+    """The deviation is from the average of the step before, g − m_old = (g − m) / b1, so all but the first step is b1 times as long."""
+    return chain(
+        gx.scale_by_lagged_belief(b1, b2, b1 * eps, b1**2 * eps_moment),
+        scale(join_schedules((1.0, b1), (1,))),
+        scale_by_learning_rate(lr),
+    )
+
+
+@gx.schedule
+def rounded_rate(learning_rate: gx.Positive):
+    """η such that η √t is the product of two float32 numbers, with t from 1."""
+
+    def value(time):
+        weight = jnp.asarray(learning_rate, jnp.float32) * jnp.sqrt(time.astype(jnp.float32) + 1)
+        return weight.astype(time.dtype) / jnp.sqrt(time + 1)
+
+    return value
+
+
+def optax_madgrad(lr: float, eps: float) -> gx.GradientTransformation:
+    """Epsilon is added to the learning rate too, whose product with √t is in float32."""
+    return gx.madgrad(rounded_rate(lr + eps), eps=eps)
+
+
+def optax_schedule_free_adamw(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:
+    """The second moment is corrected, so that the correction is not in the weights of the average."""
+    return gx.schedule_free(chain(scale_by_rms(bias_correction(ema(b2)), eps), scale_by_learning_rate(lr)), lr, b1)

@@ -29,6 +29,7 @@ OF_THE_METHOD = {
 
 STRICTER = {
     "complex_equals_real_and_imaginary_parts",
+    "customary_extras_may_be_passed",
     "init_on_abstract_values",
     "needed_extras_arrive",
     "other_shapes_are_refused",

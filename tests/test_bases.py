@@ -97,17 +97,6 @@ def test_eigenvalues_need_a_basis():
         gx.scale_by_eigenvalues(0.25, 1e-8).update(jnp.ones((2, 2)), gx.scale_by_eigenvalues(0.25, 1e-8).init(jnp.ones((2, 2))))
 
 
-def test_graft_takes_direction_and_length():
-    g = {"a": jnp.array([3.0, -4.0]), "b": jnp.zeros(2), "c": jnp.array(2.0)}
-    tx = gx.graft(gx.sign(), gx.scale(2.0), 1e-12)
-    updates, _ = tx.update(g, tx.init(g))
-    assert jnp.allclose(updates["a"], jnp.array([1, -1]) * 10 / 2**0.5)
-    assert jnp.allclose(updates["b"], 0.0)
-    assert jnp.allclose(updates["c"], 4.0)
-    both = gx.graft(gx.trace(0.9), gx.adam(0.1), 1e-12)
-    assert {"direction", "length"} == both.init(g)["graft"].keys()
-
-
 def test_only_a_basis_makes_coordinates():
     with pytest.raises(ValueError, match="this one names no axes"):
         gx.in_basis(gx.ema(0.9), gx.sgd(0.1)).init(jnp.ones((2, 2)))

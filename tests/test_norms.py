@@ -133,22 +133,9 @@ def test_scales_by_shape():
     assert jnp.allclose(applied(gx.scale_by_tall_aspect_ratio(0), u), 1.0)
 
 
-def test_split_runs_each_optimizer_on_its_own_leaves():
-    params = {"a": jnp.full(3, 2.0), "none": None, "b": jnp.full(3, 2.0)}
-    grads = {"a": jnp.full(3, 3.0), "none": None, "b": jnp.full(3, 4.0)}
-    tx = gx.split("a", gx.clip_by_global_norm(1.0), gx.adam(0.1))
-    updates, state = tx.update(grads, tx.init(params), params)
-    assert jnp.allclose(updates["a"], 3**-0.5)
-    assert jnp.allclose(updates["b"], -0.1)
-    assert updates["none"] is None
-    assert state["split"]["chosen"] == {}
-    with pytest.raises(ValueError, match="matches no leaf"):
-        gx.split("c", gx.sgd(0.1), gx.sgd(0.1)).init(params)
-
-
-def test_what_stands_behind_a_split_sees_the_gradient_of_before():
+def test_what_stands_behind_a_partition_sees_the_gradient_of_before():
     """A momentum in one branch freezes the gradient there; in the other branch it still follows the updates."""
-    tx = gx.chain(gx.split("a", gx.trace(0.9), gx.scale(2.0)), gx.scale_by_rms(gx.running_sum(), 1e-12))
+    tx = gx.chain(gx.partition(("a", gx.trace(0.9)), (None, gx.scale(2.0))), gx.scale_by_rms(gx.running_sum(), 1e-12))
     grads = {"a": jnp.ones(2), "b": jnp.ones(2)}
     state = tx.init(grads)
     _, state = tx.update(grads, state)

@@ -40,6 +40,10 @@ class Context:
     def where(self) -> str:
         return self.signals.where
 
+    def of_nonnegative(self) -> "Context":
+        """The context of a moment that is fed with squares or magnitudes."""
+        return dataclasses.replace(self, signals=self.signals.replace(nonnegative=True))
+
 
 def label(tx: Call) -> str:
     """The name of a part's entry in the state."""
@@ -94,7 +98,7 @@ def _remembered(content: Any) -> Any:
 
 
 def _pair(opened: Any, signals: Signals) -> Any:
-    if isinstance(opened, tuple) and len(opened) == 2 and all(map(callable, opened)):
+    if isinstance(opened, tuple) and len(opened) in (2, 3) and all(map(callable, opened)):
         return opened
     raise TypeError(
         f"{signals.where}: the factory must return (init, update) or a transformation, but it returned {type(opened).__name__}."

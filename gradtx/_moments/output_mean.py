@@ -11,7 +11,8 @@ from gradtx._core.types import PyTree
 
 
 def _means(tree: PyTree, axis: int) -> PyTree:
-    return jax.tree.map(lambda x: jnp.mean(x, axis=1 - axis % 2, keepdims=True), tree)
+    inputs = 1 - axis % 2
+    return jax.tree.map(lambda x: jnp.sum(x / max(x.shape[inputs], 1), axis=inputs, keepdims=True), tree)
 
 
 @transformation(averages=True)

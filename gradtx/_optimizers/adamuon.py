@@ -15,7 +15,7 @@ from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._transforms.sign import sign
-from gradtx._wrappers.split import adam_elsewhere
+from gradtx._wrappers.partition import adam_elsewhere
 
 
 @transformation

@@ -13,7 +13,7 @@ from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_shape import scale_by_larger_side
-from gradtx._wrappers.split import adam_elsewhere
+from gradtx._wrappers.partition import adam_elsewhere
 
 
 @transformation
@@ -34,7 +34,7 @@ def muon(
     `where` chooses the hidden matrices, `lambda path, leaf: leaf.ndim == 2 and "embed" not in path`: not embeddings, not
     the head, no vectors; they train with AdamW, whose `b1`, `b2` and `eps` these are. One learning rate and weight decay, those
     of AdamW, serve both, for `scaling` gives the steps AdamW's size. Jordan's first convention is
-    `scaling=scale_by_tall_aspect_ratio()` with η = 0.02; AdamW's leaves want another rate there: write `split`.
+    `scaling=scale_by_tall_aspect_ratio()` with η = 0.02; AdamW's leaves want another rate there: write `partition`.
     `orthogonal` says how U Vᵀ is found: `orthogonalize("polar_express", "bfloat16")`. (Jordan et al. 2024; Liu et al. 2025, 2502.16982.)
     """
     return chain(

@@ -13,7 +13,7 @@ from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_shape import scale_by_aspect_ratio
 from gradtx._transforms.sign import sign
-from gradtx._wrappers.split import split
+from gradtx._wrappers.partition import partition
 
 
 @transformation
@@ -39,7 +39,7 @@ def scion(
     matrices = chain(orthogonal, scale_by_aspect_ratio(output_axis), scale(radius))
     return chain(
         scale_by_momentum(ema(momentum)),
-        split(where, matrices, chain(others, scale(radius_of_others))),
+        partition((where, matrices), (None, chain(others, scale(radius_of_others)))),
         add_decayed_weights(weight_decay),
         scale_by_learning_rate(learning_rate),
     )

@@ -15,7 +15,7 @@ from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._wrappers.graft import graft
 from gradtx._wrappers.in_basis import in_basis
-from gradtx._wrappers.split import adam_elsewhere
+from gradtx._wrappers.partition import adam_elsewhere
 
 
 @transformation
@@ -41,7 +41,7 @@ def shampoo(
     second = scale_by_rms(bias_correction(ema(b2)), eps)
     turned = in_basis(kronecker_eigensystem(bias_correction(ema(b2)), every, max_size), scale_by_eigenvalues(exponent, matrix_eps))
     return chain(
-        adam_elsewhere(where, chain(graft(turned, second, eps), scale_by_momentum(bias_correction(ema(b1)))), b1, b2, eps),
+        adam_elsewhere(where, chain(graft(turned, second), scale_by_momentum(bias_correction(ema(b1)))), b1, b2, eps),
         add_decayed_weights(weight_decay),
         scale_by_learning_rate(learning_rate),
     )

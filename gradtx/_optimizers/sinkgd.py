@@ -9,7 +9,7 @@ from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.normalize_rows import sinkhorn
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
-from gradtx._wrappers.split import adam_elsewhere
+from gradtx._wrappers.partition import adam_elsewhere
 
 
 @transformation

@@ -13,7 +13,7 @@ from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._wrappers.in_basis import in_basis
-from gradtx._wrappers.split import adam_elsewhere
+from gradtx._wrappers.partition import adam_elsewhere
 
 
 @transformation

@@ -1,38 +1,51 @@
-"""The direction of one optimizer at the length of another."""
+"""The direction of one method with the size of another."""
 
+import dataclasses
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from gradtx._core.flow import Flow
-from gradtx._core.matrices import over_norm
-from gradtx._core.numerics import global_norm, leafwise
+from gradtx._core.numerics import leafwise, root
 from gradtx._core.transformation import GradientTransformation, transformation
-from gradtx._core.types import Positive, PyTree
+from gradtx._core.types import PyTree
+
+
+def _largest(x: jax.Array) -> jax.Array:
+    return jnp.max(jnp.abs(x), initial=0)
+
+
+def _relative_norm(x: jax.Array, largest: jax.Array) -> jax.Array:
+    """The Euclidean norm in units of the largest element, so that no square overflows or vanishes."""
+    return root(jnp.sum(jnp.square(x / jnp.where(largest > 0, largest, 1))))
 
 
 @leafwise
-def _grafted(direction: jax.Array, length: jax.Array, *, eps: Any) -> jax.Array:
-    axes = tuple(range(direction.ndim))
-    return over_norm(direction, eps, axes=axes).reshape(direction.shape) * global_norm(length)
+def _grafted(d: jax.Array, n: jax.Array) -> jax.Array:
+    size_d, size_n = _largest(d), _largest(n)
+    norm_d, norm_n = _relative_norm(d, size_d), _relative_norm(n, size_n)
+    unit = d / jnp.where(size_d > 0, size_d, 1) / jnp.where(norm_d > 0, norm_d, 1)
+    return unit * norm_n * size_n
 
 
 @transformation
-def graft(direction: GradientTransformation, length: GradientTransformation, eps: Positive) -> Any:
-    """Step along one optimizer's update, as far as another's, leaf by leaf: u ← d ‖l‖ / (‖d‖ + eps).
+def graft(direction: GradientTransformation, norm: GradientTransformation) -> Any:
+    """Give each leaf of `direction`'s update the Euclidean norm of `norm`'s: u ← d ‖n‖ / ‖d‖, 0 where d is 0.
 
-    Both see what comes in and remember for themselves. It separates where to go from how far: Shampoo takes its
-    lengths from Adam or AdaGrad, so that their learning rate carries over. (Agarwal et al. 2020, arXiv 2002.11803; Anil et al. 2020,
-    arXiv 2002.09018.)
+    Both run on the same updates. A learning rate that is tuned for `norm` can be used with `direction`: Shampoo is grafted to
+    Adam or AdaGrad. The sign is that of `direction`; put the learning rate behind: `chain(graft(sign(), scale_by_momentum(...)),
+    scale_by_learning_rate(0.1))`. It averages if either of the two does. (Agarwal et al. 2020, arXiv 2002.11803.)
     """
 
     def init(params: PyTree) -> Any:
-        return {"direction": direction.init(params), "length": length.init(params)}
+        return {"direction": direction.init(params), "norm": norm.init(params)}
 
     def update(updates: PyTree, state: Any, params: PyTree = None, *, flow: Flow) -> Any:
-        along, of_direction = direction.carry(flow, state["direction"], params)
-        far, of_length = length.carry(flow, state["length"], params)
-        grafted = _grafted(along.updates, far.updates, eps=eps)
-        return flow.left(along).moved(grafted), {"direction": of_direction, "length": of_length}
+        towards, of_direction = direction.carry(flow, state["direction"], params)
+        size, of_norm = norm.carry(flow, state["norm"], params)
+        averaged = flow.averaged or towards.averaged or size.averaged
+        after = dataclasses.replace(flow, averaged=averaged).moved(_grafted(towards.updates, size.updates))
+        return after, {"direction": of_direction, "norm": of_norm}
 
     return init, update

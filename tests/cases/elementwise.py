@@ -2,7 +2,7 @@
 
 import gradtx as gx
 from gradtx.testing import Case
-from tests.cases.exemptions import draws
+from tests.cases.exemptions import LOSS, SECOND_ORDER, draws
 
 CASES = [
     Case(gx.scale_by_extrapolated_momentum(gx.ema(0.9), gx.ema(0.8), 0.8)),
@@ -22,4 +22,21 @@ CASES = [
     Case(gx.rprop(0.1)),
     Case(gx.noisy_sgd(0.1, 7), survives="all", exempt=draws()),
     Case(gx.simplified_ademamix(0.1, alpha=2.0)),
+    Case(gx.scale_by_lagged_belief(0.9, 0.99, 1e-3, 1e-3)),
+    Case(gx.acprop(0.1, eps=1e-8, eps_moment=1e-8)),
+    Case(gx.scale_by_optimistic_gradient(1.0, 0.5)),
+    Case(gx.optimistic_gradient_descent(0.1)),
+    Case(gx.optimistic_adam(0.1)),
+    Case(gx.dual_average(0.1, 0.9, 1e-3)),
+    Case(gx.madgrad(0.1)),
+    Case(gx.scale_by_hessian_diagonal(0.9, 0.1, 1e-3, 7, 2), needs=LOSS, exempt=SECOND_ORDER | draws()),
+    Case(gx.sophia(0.1, 7, every=2), needs=LOSS, exempt=SECOND_ORDER | draws()),
+    Case(gx.follow_regularized_leader(0.1, l1=0.1, l2=0.1)),
+    Case(gx.ftrl(0.1, l1=0.1, l2=0.1)),
+    Case(gx.tiger(0.1)),
+    Case(gx.add_corrected_decayed_weights(0.1, 0.1, 0.2), survives="all"),
+    Case(gx.adamc(0.1, 0.2)),
+    Case(gx.quasi_hyperbolic(gx.ema(0.9), 0.7)),
+    Case(gx.qhm(0.1)),
+    Case(gx.qhadam(0.1, nu2=0.9)),
 ]

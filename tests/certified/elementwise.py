@@ -1,5 +1,6 @@
 """What is certified of the element-wise optimizers."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -8,12 +9,13 @@ import numpy as np
 import optax
 
 import gradtx as gx
+from gradtx._core.random import leaf_keys
 from tests import dialects
-from tests.certified.certificate import LR, Certificate, Paper, Reason, paper
+from tests.certified.certificate import LR, Certificate, Paper, Reason, on_convex_loss, paper
 from tests.dialects import TINY
 from tests.paths import in_gradtx
-from tests.references import adan, elementwise, rprop
-from tests.references.problem import Path, distance, draws
+from tests.references import adan, bowl, elementwise, rprop
+from tests.references.problem import STEPS, Path, distance, draws
 
 
 def noise() -> Path:
@@ -37,6 +39,13 @@ def noisy_paper(tx: gx.GradientTransformation, **numbers: float) -> Paper:
         return distance(in_gradtx(tx), path)
 
     return Paper(elementwise.noisy_gradient_descent, tx, distance_of)
+
+
+def sophia_points() -> Iterator[Any]:
+    """At a tenth of the learning rate: larger steps go back and forth across the minimum, which doubles what rounding makes of them."""
+    with jax.enable_x64(True):
+        normals = [np.asarray(jax.random.normal(leaf_keys(jax.random.key(0), step, bowl.START), bowl.START.shape)) for step in range(STEPS)]
+    return elementwise.sophia(bowl.START, bowl.gradient, bowl.hessian, normals, eta=0.01)
 
 
 CERTIFICATES = [
@@ -105,4 +114,57 @@ CERTIFICATES = [
         None,
         optax.contrib.simplified_ademamix(LR, 0.99, 0.95, 10, 1e-8),
     ),
+    Certificate(
+        "acprop(lr)",
+        paper(gx.acprop(LR), elementwise.acprop, alpha=LR),
+        None,
+        optax.contrib.acprop(LR, 0.9, 0.999, 1e-16, 1e-16),
+        None,
+        {"Optax": Reason("g is compared with m of the step before", dialects.optax_acprop(LR, 0.9, 0.999, 1e-16, 1e-16))},
+    ),
+    Certificate(
+        "optimistic_gradient_descent(lr)",
+        paper(gx.optimistic_gradient_descent(LR), elementwise.optimistic_gradient_descent, eta=LR),
+        None,
+        optax.optimistic_gradient_descent(LR),
+    ),
+    Certificate(
+        "optimistic_adam(lr)",
+        paper(gx.optimistic_adam(LR), elementwise.optimistic_adam, eta=LR),
+        None,
+        optax.optimistic_adam_v2(LR, nesterov=False),
+    ),
+    Certificate(
+        "madgrad(lr)",
+        paper(gx.madgrad(LR, eps=TINY), elementwise.madgrad, gamma=LR),
+        None,
+        optax.contrib.madgrad(LR, 0.9, eps=1e-6),
+        None,
+        {"Optax": Reason("ε is added to the learning rate too, and λ is in float32", dialects.optax_madgrad(LR, 1e-6))},
+    ),
+    Certificate(
+        "sophia(lr, 0)",
+        on_convex_loss(gx.sophia(0.01, 0), elementwise.sophia, sophia_points),
+    ),
+    Certificate(
+        "ftrl(lr, l1=0.5, l2=0.1)",
+        paper(gx.ftrl(LR, l1=0.5, l2=0.1), elementwise.ftrl, alpha=LR, lamda1=0.5, lamda2=0.1),
+        keras=(
+            "Ftrl",
+            {
+                "learning_rate": LR,
+                "initial_accumulator_value": 0.0,
+                "beta": 1.0,
+                "l1_regularization_strength": 0.5,
+                "l2_regularization_strength": 0.05,
+            },
+        ),
+    ),
+    Certificate("tiger(lr)", paper(gx.tiger(LR), elementwise.tiger, eta=LR)),
+    Certificate(
+        "adamc(linear_schedule(lr, 0, 60), lr)",
+        paper(gx.adamc(gx.linear_schedule(LR, 0, 60), LR), elementwise.adamc, gamma_max=LR, steps=60),
+    ),
+    Certificate("qhm(lr)", paper(gx.qhm(LR), elementwise.qhm, alpha=LR)),
+    Certificate("qhadam(lr)", paper(gx.qhadam(LR), elementwise.qhadam, alpha=LR)),
 ]

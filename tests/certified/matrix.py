@@ -24,7 +24,7 @@ def optax_muon(lr: float, weight_decay: float) -> gx.GradientTransformation:
     orthogonal = gx.chain(gx.scale_by_momentum(gx.dozat_average(0.95, 0.95, 0.95)), gx.orthogonalize(eps=1e-8))
     matrices = gx.chain(orthogonal, gx.scale_by_larger_side(), gx.scale(0.2))
     others = gx.chain(gx.scale_by_momentum(gx.dozat_average(0.9, 0.9, 0.9)), gx.scale_by_rms(gx.bias_correction(gx.ema(0.95)), 1e-8))
-    directions = gx.split(is_matrix, matrices, others)
+    directions = gx.partition((is_matrix, matrices), (None, others))
     return gx.chain(directions, gx.add_decayed_weights(weight_decay), gx.scale_by_learning_rate(lr))
 
 

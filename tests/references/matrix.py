@@ -116,7 +116,7 @@ def shampoo_directions(gradients, beta1, beta2, eps, exponent, matrix_eps, every
         if (t - 1) % every == 0:
             row_root, column_root = (power(ridged(s / corrected, matrix_eps), -exponent) for s in (left, right))
         direction, length = row_root @ g @ column_root, np.linalg.norm(g / (np.sqrt(v / corrected) + eps))
-        m = beta1 * m + (1 - beta1) * direction * length / (np.linalg.norm(direction) + eps)
+        m = beta1 * m + (1 - beta1) * direction * length / np.linalg.norm(direction)
         yield m / (1 - beta1**t)
 
 
