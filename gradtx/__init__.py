@@ -60,6 +60,7 @@ from gradtx._optimizers.adam import adam
 from gradtx._optimizers.adamax import adamax
 from gradtx._optimizers.adamaxw import adamaxw
 from gradtx._optimizers.adamc import adamc
+from gradtx._optimizers.adamh import adamh
 from gradtx._optimizers.adamuon import adamuon
 from gradtx._optimizers.adamw import adamw
 from gradtx._optimizers.adan import adan
@@ -74,6 +75,7 @@ from gradtx._optimizers.laprop import laprop
 from gradtx._optimizers.lion import lion
 from gradtx._optimizers.madgrad import madgrad
 from gradtx._optimizers.muon import muon
+from gradtx._optimizers.muonh import muonh
 from gradtx._optimizers.nadam import nadam
 from gradtx._optimizers.nadamw import nadamw
 from gradtx._optimizers.newton import newton
@@ -138,6 +140,7 @@ from gradtx._transforms.limit_norm_growth import limit_norm_growth
 from gradtx._transforms.normalize import normalize, normalize_rms
 from gradtx._transforms.normalize_rows import normalize_columns, normalize_rows, sinkhorn
 from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
+from gradtx._transforms.retract_to_sphere import retract_to_sphere
 from gradtx._transforms.sam import sam
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
@@ -213,6 +216,7 @@ __all__ = [
     "adamax",
     "adamaxw",
     "adamc",
+    "adamh",
     "adamuon",
     "adamw",
     "adan",
@@ -282,6 +286,7 @@ __all__ = [
     "masked",
     "mixed_average",
     "muon",
+    "muonh",
     "nadam",
     "nadam_momentum_schedule",
     "nadamw",
@@ -313,6 +318,7 @@ __all__ = [
     "random_basis",
     "random_search",
     "rank_one",
+    "retract_to_sphere",
     "rms_correction_schedule",
     "rmsprop",
     "rprop",

@@ -169,3 +169,18 @@ def test_output_mean_keeps_one_number_for_each_output():
         value, state = tx.update(x, tx.init(x))
         assert jnp.allclose(value, jnp.broadcast_to(0.5 * means, x.shape))
         assert state["output_mean"]["ema"]["average"].shape == shape
+
+
+def test_weights_on_a_sphere_keep_their_first_norm():
+    params = {"w": jax.random.normal(jax.random.key(1), (6, 4)), "zero": jnp.zeros((2, 2))}
+    radius = jnp.linalg.norm(params["w"])
+    tx = gx.chain(gx.normalize(1e-12), gx.scale_by_learning_rate(0.1), gx.retract_to_sphere())
+    state = tx.init(params)
+    for k in range(20):
+        grads = jax.tree.map(lambda p, k=k: jax.random.normal(jax.random.key(k + 2), p.shape), params)
+        updates, state = tx.update(grads, state, params)
+        params = gx.apply_updates(params, updates)
+        assert jnp.allclose(jnp.linalg.norm(params["w"]), radius, rtol=1e-6)
+        assert not jnp.any(params["zero"])
+    nothing, _ = tx.update(jax.tree.map(jnp.zeros_like, params), state, params)
+    assert jnp.allclose(nothing["w"], 0.0, atol=1e-6)

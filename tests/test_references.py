@@ -247,6 +247,16 @@ CASES = {
         {"gamma": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "decay": 0.2, "warmup": 10},
     ),
     "schedule_free_adamw defaults": Case(gx.schedule_free_adamw(0.1), schedule_free.schedule_free_adamw, {"gamma": 0.1}),
+    "muonh": Case(
+        gx.muonh(0.1, is_matrix, 0.2, 0.8, 0.7, 0.9, 1e-12),
+        matrix.muonh,
+        {"eta": 0.1, "eta_others": 0.2, "mu": 0.8, "beta1": 0.7, "beta2": 0.9, "eps": 1e-12},
+    ),
+    "adamh": Case(
+        gx.adamh(0.1, is_matrix, 0.2, 0.7, 0.9, 1e-12),
+        matrix.adamh,
+        {"eta": 0.1, "eta_others": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 1e-12},
+    ),
 }
 
 

@@ -60,4 +60,7 @@ CASES = [
     Case(gx.limit_norm_growth(1.5), exempt=whole_leaf()),
     Case(gx.galore(0.1, is_matrix, 2, every=2), exempt=on_matrices() | DEGENERATE),
     Case(gx.apollo(0.1, is_matrix, 7, 2, every=2), exempt=on_matrices() | draws()),
+    Case(gx.retract_to_sphere(), survives="all", exempt=whole_leaf()),
+    Case(gx.muonh(0.1, is_matrix, 0.1), exempt=on_matrices()),
+    Case(gx.adamh(0.1, is_matrix, 0.1), exempt=functions("repr_is_the_call") | whole_leaf()),
 ]

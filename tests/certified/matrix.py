@@ -9,6 +9,7 @@ import optax
 import gradtx as gx
 from gradtx._core.random import leaf_keys
 from tests.certified.certificate import LR, Certificate, Reason, paper
+from tests.dialects import TINY
 from tests.references import matrix
 from tests.references.problem import STEPS
 
@@ -55,4 +56,6 @@ CERTIFICATES = [
         f"apollo(lr, {MATRICES}, 7, 2)",
         paper(gx.apollo(LR, is_matrix, 7, 2), matrix.apollo, eta=LR, draws=projections(7, 2, 200)),
     ),
+    Certificate(f"muonh(lr, {MATRICES}, lr)", paper(gx.muonh(LR, is_matrix, LR, eps=TINY), matrix.muonh, eta=LR, eta_others=LR, eps=TINY)),
+    Certificate(f"adamh(lr, {MATRICES}, lr)", paper(gx.adamh(LR, is_matrix, LR, eps=TINY), matrix.adamh, eta=LR, eta_others=LR, eps=TINY)),
 ]

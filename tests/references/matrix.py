@@ -223,3 +223,30 @@ def apollo(x, gradients, eta, draws, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8
             yield alpha * u
 
     yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
+
+
+def on_sphere(x, directions, eta):
+    """Wen et al. 2025, "Hyperball Optimization" (arXiv 2606.16899), equation 1: x ← Norm(x − η Norm(d) ‖x₀‖) ‖x₀‖."""
+    radius = np.linalg.norm(x)
+    for d in directions:
+        x = x - eta * d / np.linalg.norm(d) * radius
+        x = x / np.linalg.norm(x) * radius
+        yield x
+
+
+def adamh(x, gradients, eta, eta_others, beta1=0.9, beta2=0.95, eps=1e-8):
+    """Wen et al. 2025, "Hyperball Optimization" (arXiv 2606.16899), equation 1 with the update of Adam."""
+    directions = adam_directions(gradients, beta1, beta2, eps)
+    yield from on_sphere(x, directions, eta) if x.ndim == 2 else stepped(x, directions, eta_others, 0.0)
+
+
+def muonh(x, gradients, eta, eta_others, mu=0.95, beta1=0.9, beta2=0.95, eps=1e-8):
+    """Wen et al. 2025, "Hyperball Optimization" (arXiv 2606.16899), equation 1 with the update of Muon."""
+    if x.ndim != 2:
+        yield from stepped(x, adam_directions(gradients, beta1, beta2, eps), eta_others, 0.0)
+        return
+    m, directions = 0.0, []
+    for g in gradients:
+        m = mu * m + (1 - mu) * g
+        directions.append(orthogonal(mu * m + (1 - mu) * g))
+    yield from on_sphere(x, directions, eta)
