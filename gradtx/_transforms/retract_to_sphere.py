@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from gradtx._core.matrices import over_norm
-from gradtx._core.numerics import global_norm, leafwise
+from gradtx._core.numerics import cut_off, global_norm, leafwise
 from gradtx._core.transformation import transformation
 from gradtx._core.types import PyTree
 
@@ -20,7 +20,7 @@ def _radius(param: jax.Array) -> jax.Array:
 
 @leafwise
 def _retracted(u: jax.Array, param: jax.Array, radius: jax.Array) -> jax.Array:
-    moved = param + radius * u
+    moved = param + radius * cut_off(u)
     return radius * over_norm(moved, TINY, axes=tuple(range(u.ndim))).reshape(u.shape) - param
 
 
@@ -37,6 +37,7 @@ def retract_to_sphere() -> Any:
         return {"radius": _radius(params)}
 
     def update(updates: PyTree, state: Any, params: PyTree) -> Any:
-        return _retracted(updates, params, state["radius"]), state
+        own = params if jax.tree.leaves(updates) else updates  # a bare leaf that another group has: None, for which params are everyone's
+        return _retracted(updates, own, state["radius"]), state
 
     return init, update
