@@ -1,6 +1,8 @@
 """Gradient transformations for JAX in which an optimizer is a value."""
 
 from gradtx._bases.kronecker import kronecker_eigenbasis, kronecker_eigensystem
+from gradtx._bases.low_rank import low_rank_basis
+from gradtx._bases.random import random_basis
 from gradtx._core.apply import apply_updates
 from gradtx._core.commit import Commit, compensated_commit, stochastic_commit
 from gradtx._core.describe import describe
@@ -41,6 +43,7 @@ from gradtx._moments.dozat_average import dozat_average
 from gradtx._moments.ema import ema
 from gradtx._moments.mixed_average import mixed_average
 from gradtx._moments.nesterov import nesterov
+from gradtx._moments.output_mean import output_mean
 from gradtx._moments.quasi_hyperbolic import quasi_hyperbolic
 from gradtx._moments.running_max import decaying_max, running_max
 from gradtx._moments.running_sum import running_sum
@@ -57,22 +60,28 @@ from gradtx._optimizers.adam import adam
 from gradtx._optimizers.adamax import adamax
 from gradtx._optimizers.adamaxw import adamaxw
 from gradtx._optimizers.adamc import adamc
+from gradtx._optimizers.adamh import adamh
+from gradtx._optimizers.adamuon import adamuon
 from gradtx._optimizers.adamw import adamw
 from gradtx._optimizers.adan import adan
 from gradtx._optimizers.ademamix import ademamix
 from gradtx._optimizers.adopt import adopt
 from gradtx._optimizers.amsgrad import amsgrad
+from gradtx._optimizers.apollo import apollo
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
 from gradtx._optimizers.ftrl import ftrl
+from gradtx._optimizers.galore import galore
 from gradtx._optimizers.laprop import laprop
 from gradtx._optimizers.lion import lion
 from gradtx._optimizers.madgrad import madgrad
 from gradtx._optimizers.muon import muon
+from gradtx._optimizers.muonh import muonh
 from gradtx._optimizers.nadam import nadam
 from gradtx._optimizers.nadamw import nadamw
 from gradtx._optimizers.newton import newton
 from gradtx._optimizers.newton_cg import newton_cg
 from gradtx._optimizers.noisy_sgd import noisy_sgd
+from gradtx._optimizers.normuon import normuon
 from gradtx._optimizers.optimistic_adam import optimistic_adam
 from gradtx._optimizers.optimistic_gradient_descent import optimistic_gradient_descent
 from gradtx._optimizers.qhadam import qhadam
@@ -83,11 +92,14 @@ from gradtx._optimizers.rmsprop import rmsprop
 from gradtx._optimizers.rprop import rprop
 from gradtx._optimizers.schedule_free_adamw import schedule_free_adamw
 from gradtx._optimizers.schedule_free_sgd import schedule_free_sgd
+from gradtx._optimizers.scion import scion
 from gradtx._optimizers.sgd import sgd
 from gradtx._optimizers.sgdw import sgdw
+from gradtx._optimizers.shampoo import shampoo
 from gradtx._optimizers.sign_sgd import sign_sgd
 from gradtx._optimizers.signum import signum
 from gradtx._optimizers.simplified_ademamix import simplified_ademamix
+from gradtx._optimizers.sinkgd import sinkgd
 from gradtx._optimizers.sm3 import sm3
 from gradtx._optimizers.soap import soap
 from gradtx._optimizers.sophia import sophia
@@ -124,11 +136,16 @@ from gradtx._transforms.clip_by_global_norm import clip_by_global_norm
 from gradtx._transforms.dual_average import dual_average
 from gradtx._transforms.follow_regularized_leader import follow_regularized_leader
 from gradtx._transforms.keep_best_draw import keep_best_draw
+from gradtx._transforms.limit_norm_growth import limit_norm_growth
+from gradtx._transforms.normalize import normalize, normalize_rms
+from gradtx._transforms.normalize_rows import normalize_columns, normalize_rows, sinkhorn
 from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
+from gradtx._transforms.retract_to_sphere import retract_to_sphere
 from gradtx._transforms.sam import sam
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
+from gradtx._transforms.scale_by_eigenvalues import scale_by_eigenvalues
 from gradtx._transforms.scale_by_extrapolated_momentum import scale_by_extrapolated_momentum
 from gradtx._transforms.scale_by_hessian import scale_by_hessian
 from gradtx._transforms.scale_by_hessian_diagonal import scale_by_hessian_diagonal
@@ -157,6 +174,7 @@ from gradtx._wrappers.graft import graft
 from gradtx._wrappers.in_basis import in_basis
 from gradtx._wrappers.lookahead import lookahead
 from gradtx._wrappers.partition import adam_elsewhere, masked, partition
+from gradtx._wrappers.scaled_in_basis import scaled_in_basis
 from gradtx._wrappers.schedule_free import schedule_free
 from gradtx._wrappers.select import select
 from gradtx._wrappers.skip_nonfinite import skip_nonfinite
@@ -198,6 +216,8 @@ __all__ = [
     "adamax",
     "adamaxw",
     "adamc",
+    "adamh",
+    "adamuon",
     "adamw",
     "adan",
     "add",
@@ -207,6 +227,7 @@ __all__ = [
     "ademamix",
     "adopt",
     "amsgrad",
+    "apollo",
     "apply_updates",
     "average",
     "belief_average",
@@ -240,6 +261,7 @@ __all__ = [
     "freeze",
     "from_spec",
     "ftrl",
+    "galore",
     "graft",
     "half_life_schedule",
     "hyperparameters",
@@ -254,14 +276,17 @@ __all__ = [
     "kronecker_eigenbasis",
     "kronecker_eigensystem",
     "laprop",
+    "limit_norm_growth",
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
     "lookahead",
+    "low_rank_basis",
     "madgrad",
     "masked",
     "mixed_average",
     "muon",
+    "muonh",
     "nadam",
     "nadam_momentum_schedule",
     "nadamw",
@@ -270,12 +295,18 @@ __all__ = [
     "newton",
     "newton_cg",
     "noisy_sgd",
+    "normalize",
+    "normalize_columns",
+    "normalize_rms",
+    "normalize_rows",
+    "normuon",
     "numerical_gradient",
     "one_sided_numerical_gradient",
     "optimistic_adam",
     "optimistic_gradient_descent",
     "orthogonalize",
     "orthogonalize_by",
+    "output_mean",
     "partition",
     "piecewise_constant_schedule",
     "polynomial_schedule",
@@ -284,8 +315,10 @@ __all__ = [
     "qhm",
     "quasi_hyperbolic",
     "radam",
+    "random_basis",
     "random_search",
     "rank_one",
+    "retract_to_sphere",
     "rms_correction_schedule",
     "rmsprop",
     "rprop",
@@ -296,6 +329,7 @@ __all__ = [
     "scale_by_abs",
     "scale_by_aspect_ratio",
     "scale_by_conjugate_gradient",
+    "scale_by_eigenvalues",
     "scale_by_extrapolated_momentum",
     "scale_by_hessian",
     "scale_by_hessian_diagonal",
@@ -314,20 +348,25 @@ __all__ = [
     "scale_by_step_rms",
     "scale_by_tall_aspect_ratio",
     "scale_by_tree",
+    "scaled_in_basis",
     "scaled_schedule",
     "schedule",
     "schedule_free",
     "schedule_free_adamw",
     "schedule_free_sgd",
+    "scion",
     "select",
     "sgd",
     "sgdr_schedule",
     "sgdw",
+    "shampoo",
     "shifted_schedule",
     "sign",
     "sign_sgd",
     "signum",
     "simplified_ademamix",
+    "sinkgd",
+    "sinkhorn",
     "skip_nonfinite",
     "skip_spikes",
     "sm3",

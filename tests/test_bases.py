@@ -92,8 +92,62 @@ def test_soap_moves_no_matrix_before_it_has_a_basis():
     assert jnp.any(second["w"] != 0)
 
 
+def test_eigenvalues_need_a_basis():
+    with pytest.raises(ValueError, match=r"write in_basis\(kronecker_eigensystem"):
+        gx.scale_by_eigenvalues(0.25, 1e-8).update(jnp.ones((2, 2)), gx.scale_by_eigenvalues(0.25, 1e-8).init(jnp.ones((2, 2))))
+
+
 def test_only_a_basis_makes_coordinates():
     with pytest.raises(ValueError, match="this one names no axes"):
         gx.in_basis(gx.ema(0.9), gx.sgd(0.1)).init(jnp.ones((2, 2)))
     with pytest.raises(ValueError, match=r"kronecker_eigenbasis is for matrices, and the leaf at b has shape \(3,\)"):
         gx.kronecker_eigenbasis(gx.ema(0.9)).init({"b": jnp.ones(3)})
+
+
+@pytest.mark.parametrize("make", [gx.soap, gx.shampoo, gx.galore])
+def test_a_basis_stays_where_it_was_made(make):
+    """On eight devices: two steps share one compilation, and no slot moves."""
+    mesh = jax.make_mesh((8,), ("x",), axis_types=(jax.sharding.AxisType.Auto,))
+    where = jax.NamedSharding(mesh, jax.P("x"))
+    params = {"w": jax.device_put(jnp.ones((16, 8)), where), "b": jax.device_put(jnp.ones(8), where)}
+    tx = make(0.1, is_matrix)
+    state = tx.init(params)
+    step = jax.jit(tx.update)
+    _, after = step(params, state, params)
+    step(params, after, params)
+    assert step._cache_size() == 1
+    for before, now in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
+        assert now.sharding.is_equivalent_to(before.sharding, now.ndim)
+
+
+def test_low_rank_state_is_small_and_the_update_has_that_rank():
+    """Adam's moments take rows of the longer side alone, whichever side that is."""
+    for shape in ((6, 20), (20, 6)):
+        g = jax.random.normal(jax.random.key(0), shape)
+        tx = gx.in_basis(gx.low_rank_basis(2), gx.adam(0.1))
+        updates, state = tx.update(g, tx.init(g), g)
+        assert sum(leaf.size for leaf in jax.tree.leaves(state["in_basis"]["inner"])) == 2 * 40 + 2
+        assert jnp.linalg.matrix_rank(updates, rtol=1e-4) == 2
+
+
+def test_random_directions_are_new_once_in_a_while():
+    """They keep lengths on average, and change with the key, the leaf and the period."""
+    g = {"a": jnp.ones((4, 300)), "b": jnp.ones((4, 300))}
+    tx = gx.scaled_in_basis(gx.random_basis(64, 0, 2), gx.sign(), 1e-12)
+    turned = [updates for updates, _ in steps(tx, [g] * 4, g)]
+    assert jnp.array_equal(turned[0]["a"], turned[1]["a"])
+    assert jnp.array_equal(turned[2]["a"], turned[3]["a"])
+    assert not jnp.allclose(turned[0]["a"], turned[2]["a"])
+    assert not jnp.allclose(turned[0]["a"], turned[0]["b"])
+    assert jnp.allclose(turned[0]["a"], turned[0]["a"][0, 0])
+    inside = gx.in_basis(gx.random_basis(2000, 0), gx.scale(1.0))
+    assert jnp.allclose(inside.update(g, inside.init(g))[0]["a"], g["a"], atol=0.3)
+    with pytest.raises(ValueError, match="rank must be at least 1, got 0"):
+        gx.random_basis(0, 1).init(g)
+
+
+def test_norms_grow_by_a_factor_at_most():
+    tx = gx.limit_norm_growth(1.5)
+    sizes = [1.0, 10.0, 1.0, 0.0, 7.0]
+    norms = [float(jnp.linalg.norm(u)) for u, _ in steps(tx, [s * jnp.array([0.6, 0.8]) for s in sizes], jnp.zeros(2))]
+    assert np.allclose(norms, [1.0, 1.5, 1.0, 0.0, 7.0])

@@ -133,25 +133,54 @@ def test_scales_by_shape():
     assert jnp.allclose(applied(gx.scale_by_tall_aspect_ratio(0), u), 1.0)
 
 
-def test_split_runs_each_optimizer_on_its_own_leaves():
-    params = {"a": jnp.full(3, 2.0), "none": None, "b": jnp.full(3, 2.0)}
-    grads = {"a": jnp.full(3, 3.0), "none": None, "b": jnp.full(3, 4.0)}
-    tx = gx.split("a", gx.clip_by_global_norm(1.0), gx.adam(0.1))
-    updates, state = tx.update(grads, tx.init(params), params)
-    assert jnp.allclose(updates["a"], 3**-0.5)
-    assert jnp.allclose(updates["b"], -0.1)
-    assert updates["none"] is None
-    assert state["split"]["chosen"] == {}
-    with pytest.raises(ValueError, match="matches no leaf"):
-        gx.split("c", gx.sgd(0.1), gx.sgd(0.1)).init(params)
-
-
-def test_what_stands_behind_a_split_sees_the_gradient_of_before():
+def test_what_stands_behind_a_partition_sees_the_gradient_of_before():
     """A momentum in one branch freezes the gradient there; in the other branch it still follows the updates."""
-    tx = gx.chain(gx.split("a", gx.trace(0.9), gx.scale(2.0)), gx.scale_by_rms(gx.running_sum(), 1e-12))
+    tx = gx.chain(gx.partition(("a", gx.trace(0.9)), (None, gx.scale(2.0))), gx.scale_by_rms(gx.running_sum(), 1e-12))
     grads = {"a": jnp.ones(2), "b": jnp.ones(2)}
     state = tx.init(grads)
     _, state = tx.update(grads, state)
     _, state = tx.update(grads, state)
     assert jnp.allclose(state["scale_by_rms"]["running_sum"]["sum"]["a"], 2.0)
     assert jnp.allclose(state["scale_by_rms"]["running_sum"]["sum"]["b"], 8.0)
+
+
+def test_norms_of_leaves_rows_and_columns():
+    u = jnp.array([[3.0, 4.0], [0.0, 0.0], [6.0, 8.0]])
+    assert jnp.allclose(applied(gx.normalize(1e-12), u), u / 125**0.5)
+    assert jnp.allclose(applied(gx.normalize(25.0), jnp.array([3.0, 4.0])), jnp.array([0.1, 4 / 30]))
+    assert jnp.allclose(applied(gx.normalize_rms(1e-12), u), u / (125 / 6) ** 0.5)
+    assert jnp.allclose(applied(gx.normalize_rows(1e-12), u), jnp.array([[0.6, 0.8], [0.0, 0.0], [0.6, 0.8]]))
+    assert jnp.allclose(applied(gx.normalize_columns(1e-12), u), u / jnp.array([45**0.5, 80**0.5]))
+
+
+def test_sinkhorn_evens_rows_and_columns():
+    u = jnp.exp(jax.random.normal(jax.random.key(0), (5, 8)))
+    even = applied(gx.sinkhorn(30), u)
+    assert jnp.allclose(jnp.mean(even**2, axis=0), 1.0, atol=1e-5)
+    assert jnp.allclose(jnp.mean(even**2, axis=1), 1.0, atol=1e-5)
+    ratio = even / u
+    assert jnp.allclose(ratio * ratio[0, 0], ratio[:, :1] * ratio[:1], rtol=1e-4)
+
+
+def test_output_mean_keeps_one_number_for_each_output():
+    x = jnp.array([[1.0, 2.0, 3.0], [3.0, 4.0, 5.0]])
+    for axis, means, shape in ((-1, jnp.array([[2.0, 3.0, 4.0]]), (1, 3)), (0, jnp.array([[2.0], [4.0]]), (2, 1))):
+        tx = gx.output_mean(gx.ema(0.5), axis)
+        value, state = tx.update(x, tx.init(x))
+        assert jnp.allclose(value, jnp.broadcast_to(0.5 * means, x.shape))
+        assert state["output_mean"]["ema"]["average"].shape == shape
+
+
+def test_weights_on_a_sphere_keep_their_first_norm():
+    params = {"w": jax.random.normal(jax.random.key(1), (6, 4)), "zero": jnp.zeros((2, 2))}
+    radius = jnp.linalg.norm(params["w"])
+    tx = gx.chain(gx.normalize(1e-12), gx.scale_by_learning_rate(0.1), gx.retract_to_sphere())
+    state = tx.init(params)
+    for k in range(20):
+        grads = jax.tree.map(lambda p, k=k: jax.random.normal(jax.random.key(k + 2), p.shape), params)
+        updates, state = tx.update(grads, state, params)
+        params = gx.apply_updates(params, updates)
+        assert jnp.allclose(jnp.linalg.norm(params["w"]), radius, rtol=1e-6)
+        assert not jnp.any(params["zero"])
+    nothing, _ = tx.update(jax.tree.map(jnp.zeros_like, params), state, params)
+    assert jnp.allclose(nothing["w"], 0.0, atol=1e-6)

@@ -13,7 +13,7 @@ import pytest
 
 import gradtx as gx
 from tests import references
-from tests.certified.matrix import is_matrix
+from tests.certified.matrix import is_matrix, projections
 from tests.dialects import TINY, paper_adan, paper_amsgrad, paper_nadam, paper_nadamw
 from tests.paths import drawn, in_gradtx, on_bowl
 from tests.references import adam, adan, adaptive, bowl, elementwise, matrix, momentum, newton, rprop, schedule_free, search, storage
@@ -25,7 +25,7 @@ class Case(NamedTuple):
 
     optimizer: gx.GradientTransformation
     reference: Callable[..., Iterator[Any]]
-    numbers: dict[str, float]
+    numbers: dict[str, Any]
 
 
 CASES = {
@@ -104,6 +104,36 @@ CASES = {
         {"eta": 0.1, "lamda": 0.2, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "decay": 0.7, "every": 3},
     ),
     "soap defaults": Case(gx.soap(0.1, is_matrix), matrix.soap, {"eta": 0.1}),
+    "shampoo": Case(
+        gx.shampoo(0.1, is_matrix, 0.8, 0.9, 0.3, 0.2, 0.5, 1e-2, 3),
+        matrix.shampoo,
+        {"eta": 0.1, "lamda": 0.2, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "exponent": 0.5, "matrix_eps": 1e-2, "every": 3},
+    ),
+    "shampoo defaults": Case(gx.shampoo(0.1, is_matrix), matrix.shampoo, {"eta": 0.1}),
+    "normuon": Case(
+        gx.normuon(0.1, is_matrix, 0.8, 0.7, 0.2, 0.7, 0.9, 0.3, 0),
+        matrix.normuon,
+        {"eta": 0.1, "mu": 0.8, "decay": 0.7, "lamda": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 0.3, "axis": 0},
+    ),
+    "normuon defaults": Case(gx.normuon(0.1, is_matrix), matrix.normuon, {"eta": 0.1}),
+    "adamuon": Case(
+        gx.adamuon(0.1, is_matrix, 0.8, 0.7, 0.2, 0.7, 0.9, 0.3),
+        matrix.adamuon,
+        {"eta": 0.1, "mu": 0.8, "decay": 0.7, "lamda": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 0.3},
+    ),
+    "adamuon defaults": Case(gx.adamuon(0.1, is_matrix), matrix.adamuon, {"eta": 0.1}),
+    "sinkgd": Case(
+        gx.sinkgd(0.1, is_matrix, 0.7, 0.9, 1e-3, 0.2, 0.3, 2),
+        matrix.sinkgd,
+        {"eta": 0.1, "lamda": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 1e-3, "alpha": 0.3, "iterations": 2},
+    ),
+    "sinkgd defaults": Case(gx.sinkgd(0.1, is_matrix), matrix.sinkgd, {"eta": 0.1}),
+    "scion": Case(
+        gx.scion(0.1, is_matrix, 2.0, 3.0, 0.8, 0.5, 0),
+        matrix.scion,
+        {"gamma": 0.1, "rho": 2.0, "rho_others": 3.0, "alpha": 0.2, "shrink": 0.5, "axis": 0},
+    ),
+    "scion defaults": Case(gx.scion(0.1, is_matrix), matrix.scion, {"gamma": 0.1}),
     "adan": Case(
         gx.adan(0.1, 0.8, 0.7, 0.95, 0.3), adan.corrected_adan, {"eta": 0.1, "beta1": 0.2, "beta2": 0.3, "beta3": 0.05, "eps": 0.3}
     ),
@@ -158,6 +188,20 @@ CASES = {
         {"eta": 0.1, "beta1": 0.8, "beta2": 0.9, "alpha": 3.0, "eps": 0.3, "lamda": 0.2},
     ),
     "simplified_ademamix defaults": Case(gx.simplified_ademamix(0.1), elementwise.simplified_ademamix, {"eta": 0.1}),
+    "galore": Case(
+        gx.galore(0.1, is_matrix, 2, 0.8, 0.9, 0.3, 0.2, 0.5, 3),
+        matrix.galore,
+        {"eta": 0.1, "rank": 2, "lamda": 0.2, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "alpha": 0.5, "every": 3},
+    ),
+    "galore defaults": Case(gx.galore(0.1, is_matrix), matrix.galore, {"eta": 0.1}),
+    "apollo": Case(
+        gx.apollo(0.1, is_matrix, 7, 2, 0.8, 0.9, 0.3, 0.2, 0.5, 1.1, 3),
+        matrix.apollo,
+        {
+            **{"eta": 0.1, "draws": projections(7, 2, 3), "lamda": 0.2},
+            **{"beta1": 0.8, "beta2": 0.9, "eps": 0.3, "alpha": 0.5, "gamma": 1.1},
+        },
+    ),
     "acprop": Case(gx.acprop(0.1, 0.8, 0.95, 0.3, 0.3), elementwise.acprop, {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3}),
     "acprop defaults": Case(gx.acprop(0.1), elementwise.acprop, {"alpha": 0.1}),
     "optimistic_gradient_descent": Case(
@@ -203,6 +247,16 @@ CASES = {
         {"gamma": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "decay": 0.2, "warmup": 10},
     ),
     "schedule_free_adamw defaults": Case(gx.schedule_free_adamw(0.1), schedule_free.schedule_free_adamw, {"gamma": 0.1}),
+    "muonh": Case(
+        gx.muonh(0.1, is_matrix, 0.2, 0.8, 0.7, 0.9, 1e-12),
+        matrix.muonh,
+        {"eta": 0.1, "eta_others": 0.2, "mu": 0.8, "beta1": 0.7, "beta2": 0.9, "eps": 1e-12},
+    ),
+    "adamh": Case(
+        gx.adamh(0.1, is_matrix, 0.2, 0.7, 0.9, 1e-12),
+        matrix.adamh,
+        {"eta": 0.1, "eta_others": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 1e-12},
+    ),
 }
 
 

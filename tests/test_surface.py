@@ -39,6 +39,7 @@ CORE_ORDER = [
     "numerics",
     "trees",
     "matrices",
+    "coordinates",
     "selection",
     "random",
     "rounding",

@@ -6,12 +6,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.matrices import alike, check_matrices, gathered, product, whole
+from gradtx._bases.turns import in_turn
+from gradtx._core.matrices import check_matrices, gathered, product, whole
 from gradtx._core.numerics import cut_off, leafwise
 from gradtx._core.transformation import Moment, transformation
 from gradtx._core.types import PyTree
 
-Refresh = Callable[[jax.Array, jax.Array], Any]
 SIDES = ("left", "right")
 
 
@@ -47,34 +47,6 @@ def _absorbed(moment: Moment, gradient: PyTree, state: Any, like: dict[str, PyTr
         visible = jax.tree.map(lambda g, q: None if q is None else g, gradient, like[side], is_leaf=lambda leaf: leaf is None)
         statistics[side], entries[side] = moment.update(outer(visible), state[side])
     return statistics, entries
-
-
-def _in_turn(refresh: Refresh, statistics: PyTree, kept: tuple[PyTree, ...], step: jax.Array, every: int, first: Refresh) -> Any:
-    """What is kept of each statistic, refreshed once in `every` steps, the matrices of one size taking turns; all at the first step."""
-    leaves, structure = jax.tree.flatten(statistics)
-    now = [list(each) for each in zip(*map(jax.tree.leaves, kept), strict=True)]
-    for _, places in alike(leaves, lambda leaf: (leaf.shape[0], leaf.dtype)):
-        stack = [jnp.stack([column[k] for k in places]) for column in (leaves, *map(list, zip(*now, strict=True)))]
-        moved = _of_one_size(refresh, stack, step, every, first)
-        for row, k in enumerate(places):
-            now[k] = [values[row] for values in moved]
-    return tuple(structure.unflatten(column) for column in zip(*now, strict=True)) if now else kept
-
-
-def _of_one_size(refresh: Refresh, stack: list[jax.Array], step: jax.Array, every: int, first: Refresh) -> list[jax.Array]:
-    statistics, *kept = stack
-    count = statistics.shape[0]
-    share = -(-count // every)
-
-    def some() -> list[jax.Array]:
-        rows = (step % every) * share + jnp.arange(share)
-        new = refresh(statistics.at[rows].get(mode="clip"), kept[0].at[rows].get(mode="clip"))
-        return [old.at[rows].set(values, mode="drop") for old, values in zip(kept, new, strict=True)]
-
-    def later() -> list[jax.Array]:
-        return jax.lax.cond((step % every) * share < count, some, lambda: kept)
-
-    return jax.lax.cond(step == 0, lambda: list(first(statistics, kept[0])), later)
 
 
 def _decomposed(statistics: jax.Array, basis: jax.Array) -> tuple[jax.Array]:
@@ -120,7 +92,7 @@ def kronecker_eigenbasis(moment: Moment, every: int = 10, max_size: int = 8192) 
     def update(updates: PyTree, state: Any, params: PyTree = None, *, step: jax.Array) -> Any:
         basis = {side: state[side] for side in SIDES}
         statistics, entries = _absorbed(moment, jax.lax.stop_gradient(updates), state["moment"], basis)
-        (turned,) = _in_turn(_iterated, jax.lax.stop_gradient(statistics), (basis,), step, every, _decomposed)
+        (turned,) = in_turn(_iterated, jax.lax.stop_gradient(statistics), (basis,), step, every, _decomposed)
         return updates, {**turned, "moment": entries}, {"basis": basis, "ready": step > 0}
 
     return init, update
@@ -144,8 +116,9 @@ def kronecker_eigensystem(moment: Moment, every: int = 10, max_size: int = 8192)
     def update(updates: PyTree, state: Any, params: PyTree = None, *, step: jax.Array) -> Any:
         basis, values = {side: state[side] for side in SIDES}, {side: state[f"{side}_values"] for side in SIDES}
         statistics, entries = _absorbed(moment, jax.lax.stop_gradient(updates), state["moment"], basis)
-        basis, values = _in_turn(_with_values, jax.lax.stop_gradient(statistics), (basis, values), step, every, _with_values)
+        basis, values = in_turn(_with_values, jax.lax.stop_gradient(statistics), (basis, values), step, every, _with_values)
         new = {**basis, **{f"{side}_values": values[side] for side in SIDES}, "moment": entries}
+        basis, values = jax.tree.map(gathered, (basis, values))
         return updates, new, {"basis": basis, "spectrum": values}
 
     return init, update

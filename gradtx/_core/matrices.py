@@ -18,7 +18,7 @@ def check_matrices(tree: PyTree, part: str) -> None:
         if leaf.ndim != 2:
             raise ValueError(
                 f"{part} is for matrices, and the leaf at {path_name(path)} has shape {tuple(leaf.shape)}. Give it to another optimizer: "
-                f"split(where, chain({part}(...), ...), adamw(...)), where `where` chooses the matrices, or freeze it."
+                f"partition((where, chain({part}(...), ...)), (None, adamw(...))), where `where` chooses the matrices, or freeze it."
             )
 
 
@@ -66,9 +66,9 @@ def whole(leaf: jax.Array) -> jax.Array:
 
 
 def gathered(leaf: jax.Array) -> jax.Array:
-    """The leaf with its rows and columns picked one by one, so that what is made of it lies on every device alike.
+    """The leaf with its rows and columns picked one by one, so that it does not matter where it lies, or will lie.
 
-    A compiler that spreads a square of products as the leaf is spread moves it from where `init` put it, and the
+    A compiler that spreads a square of products as a leaf is spread moves it from where `init` put it, and the
     second step compiles anew. The barrier hides that all are picked.
     """
     for axis, size in enumerate(leaf.shape):
@@ -83,13 +83,16 @@ def placed(leaf: jax.Array, like: jax.Array) -> jax.Array:
 
 
 def over_norm(x: jax.Array, eps: Any, factor: Any = 1.0, axes: tuple[int, ...] = (-2, -1)) -> jax.Array:
-    """x / (factor ‖x‖ + eps) with the Euclidean norm over `axes`, whatever the size of x: no square overflows or vanishes."""
+    """x / (factor ‖x‖ + eps) with the Euclidean norm over `axes`, whatever the size of x: no square overflows or vanishes.
+
+    Where x is zero so is its derivative, which would be 1 / eps.
+    """
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=axes, keepdims=True, initial=0))
     extreme = 2.0 ** (jnp.finfo(x.dtype).maxexp - 28)  # beyond it the reciprocal of a size may be no normal number
     size = jnp.clip(largest, 1 / extreme, extreme)
-    y = x / size
+    y = jnp.where(largest == 0, 0, x / size)
     norm = root(jnp.sum(y * y, axis=axes, keepdims=True))
-    return y / (factor * norm + eps / size)
+    return y / jnp.where(largest == 0, 1, factor * norm + eps / size)
 
 
 def product(x: jax.Array, y: jax.Array) -> jax.Array:

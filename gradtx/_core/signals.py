@@ -10,7 +10,7 @@ from gradtx._core.flow import Flow
 from gradtx._core.trees import Leaves
 from gradtx._core.types import PyTree
 
-KEPT = ("gradient", "step", "average", "flow")
+KEPT = ("gradient", "step", "average", "spectrum", "flow")
 """Signals that the library itself provides, so no caller may pass them."""
 
 CUSTOMARY = frozenset({"value", "grad", "value_fn"})

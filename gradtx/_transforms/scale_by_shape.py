@@ -37,10 +37,10 @@ def scale_by_larger_side() -> Any:
 
 
 @transformation
-def scale_by_aspect_ratio(output_axis: int = -1) -> Any:
+def scale_by_aspect_ratio(output_axis: int = 1) -> Any:
     """Multiply each matrix by the root of its outputs over its inputs: u ← u √(out / in). Orthogonal steps then move outputs by their size.
 
-    `output_axis` is -1 for kernels of shape (in, out) as in Flax, 0 for (out, in). The factor of spectral scaling, with
+    `output_axis` is 1 for kernels of shape (in, out) as in Flax, 0 for (out, in). The factor of spectral scaling, with
     which learning rates carry over between widths. (Yang et al. 2023, arXiv 2310.17813; Scion; Dion.)
     """
 
@@ -52,10 +52,10 @@ def scale_by_aspect_ratio(output_axis: int = -1) -> Any:
 
 
 @transformation
-def scale_by_tall_aspect_ratio(output_axis: int = -1) -> Any:
+def scale_by_tall_aspect_ratio(output_axis: int = 1) -> Any:
     """Multiply each matrix that has more outputs than inputs by the root of their ratio: u ← u √max(1, out / in).
 
-    `output_axis` is -1 for kernels of shape (in, out) as in Flax, 0 for (out, in). Muon's first convention, to be used with
+    `output_axis` is 1 for kernels of shape (in, out) as in Flax, 0 for (out, in). Muon's first convention, to be used with
     a learning rate of about 0.02. (Jordan et al. 2024, the implementation.)
     """
 
