@@ -190,3 +190,21 @@ def rounded_rate(learning_rate: gx.Positive):
 def optax_madgrad(lr: float, eps: float) -> gx.GradientTransformation:
     """Epsilon is added to the learning rate too, whose product with √t is in float32."""
     return gx.madgrad(rounded_rate(lr + eps), eps=eps)
+
+
+@gx.transformation
+def one_step_late():
+    """The updates of the step before, and none where there are none now."""
+
+    def init(params):
+        return {"before": jax.tree.map(jnp.zeros_like, params)}
+
+    def update(updates, state):
+        return jax.tree.map(lambda u, before: jnp.where(u == 0, 0, before), updates, state["before"]), {"before": updates}
+
+    return init, update
+
+
+def optax_rprop(lr: float) -> gx.GradientTransformation:
+    """Each step is taken when the next gradient has come, and is lost if that turns."""
+    return chain(gx.scale_by_rprop(lr), one_step_late(), scale_by_learning_rate(1.0))
