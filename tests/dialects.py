@@ -205,3 +205,21 @@ def optax_madgrad(lr: float, eps: float) -> gx.GradientTransformation:
 def optax_schedule_free_adamw(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:
     """The second moment is corrected, so that the correction is not in the weights of the average."""
     return gx.schedule_free(chain(scale_by_rms(bias_correction(ema(b2)), eps), scale_by_learning_rate(lr)), lr, b1)
+
+
+@gx.transformation
+def one_step_late():
+    """The updates of the step before, and none where there are none now."""
+
+    def init(params):
+        return {"before": jax.tree.map(jnp.zeros_like, params)}
+
+    def update(updates, state):
+        return jax.tree.map(lambda u, before: jnp.where(u == 0, 0, before), updates, state["before"]), {"before": updates}
+
+    return init, update
+
+
+def optax_rprop(lr: float) -> gx.GradientTransformation:
+    """Each step is taken when the next gradient has come, and is lost if that turns."""
+    return chain(gx.scale_by_rprop(lr), one_step_late(), scale_by_learning_rate(1.0))

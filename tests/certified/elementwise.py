@@ -106,6 +106,9 @@ CERTIFICATES = [
         "rprop(lr)",
         paper(gx.rprop(LR), rprop.irprop_minus, delta_0=LR),
         ("Rprop", {"lr": LR, "etas": (0.5, 1.2), "step_sizes": (1e-6, 50.0)}),
+        optax.rprop(LR),
+        None,
+        {"Optax": Reason("takes each step one gradient late", dialects.optax_rprop(LR))},
     ),
     Certificate("noisy_sgd(lr, 0)", noisy_paper(gx.noisy_sgd(LR, 0), alpha=LR)),
     Certificate(
