@@ -26,7 +26,7 @@ class Form:
 
     `averages` says that its updates are a running average (or tells so from its state and from the flow behind its
     moment); `composes` that it is `chain` itself; `renames` that it only gives another transformation a name, its
-    argument `name`; `uphill` that it adds what points uphill; `any_extras` tells from the arguments whether its update
+    argument `name`; `uphill` that it adds what points uphill (False: downhill); `any_extras` tells from the arguments whether its update
     takes extras under any name; `check` looks at several arguments at once.
     """
 
@@ -38,7 +38,7 @@ class Form:
         averages: bool | Callable[[Any, Any], bool] = False,
         composes: bool = False,
         renames: bool = False,
-        uphill: bool = False,
+        uphill: bool | None = None,
         any_extras: Callable[[Mapping[str, Any]], bool] | None = None,
         check: Check | None = None,
     ) -> None:

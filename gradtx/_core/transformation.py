@@ -123,13 +123,13 @@ Moment: TypeAlias = Annotated[GradientTransformation, TransformationKind(statist
 def transformation(body: Callable[P, Any]) -> Callable[P, GradientTransformation]: ...
 @overload
 def transformation(
-    *, averages: bool | Callable[[Any, Any], bool] = False, uphill: bool = False, check: Check | None = None
+    *, averages: bool | Callable[[Any, Any], bool] = False, uphill: bool | None = None, check: Check | None = None
 ) -> Callable[[Callable[P, Any]], Callable[P, GradientTransformation]]: ...
 def transformation(
     body: Callable[..., Any] | None = None,
     *,
     averages: bool | Callable[[Any, Any], bool] = False,
-    uphill: bool = False,
+    uphill: bool | None = None,
     check: Check | None = None,
 ) -> Any:
     """Make a factory of transformations from a function that returns `(init, update)`, or a chain.
@@ -140,7 +140,7 @@ def transformation(
     `gradient` (the one behind the updates), `step`, `average`, or an extra the caller passes. Inside, leaves are real and float32 or wider.
 
     `averages=True` says that the updates become a running average, so that the gradient behind them stays what it was before;
-    `uphill=True` that it adds what points uphill, as weight decay does, and has no place behind a learning rate; `check` as in `schedule`.
+    `uphill=True` that it adds what points uphill, as weight decay does, and belongs before a learning rate (False: behind); `check` as in `schedule`.
 
     ```python
     import gradtx, jax
