@@ -49,7 +49,9 @@ from gradtx._optimizers.adamax import adamax
 from gradtx._optimizers.adamw import adamw
 from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
+from gradtx._optimizers.lamb import lamb
 from gradtx._optimizers.laprop import laprop
+from gradtx._optimizers.lars import lars
 from gradtx._optimizers.lion import lion
 from gradtx._optimizers.nadam import nadam
 from gradtx._optimizers.newton import newton
@@ -71,23 +73,29 @@ from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.add_noise import add_noise
+from gradtx._transforms.cautious import cautious
 from gradtx._transforms.centralize import centralize
 from gradtx._transforms.clip import clip
 from gradtx._transforms.clip_by_block_rms import clip_by_block_rms
 from gradtx._transforms.clip_by_global_norm import clip_by_global_norm
+from gradtx._transforms.grams import grams
 from gradtx._transforms.keep_best_draw import keep_best_draw
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
 from gradtx._transforms.scale_by_hessian import scale_by_hessian
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
+from gradtx._transforms.scale_by_local_rate import scale_by_local_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._transforms.scale_by_stddev import scale_by_stddev
 from gradtx._transforms.scale_by_tree import scale_by_tree
+from gradtx._transforms.scale_by_trust_ratio import scale_by_trust_ratio
 from gradtx._transforms.sign import sign
+from gradtx._transforms.subtract_decayed_weights import subtract_decayed_weights
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
+from gradtx._wrappers.cautious_weight_decay import cautious_weight_decay
 from gradtx._wrappers.freeze import freeze
 from gradtx._wrappers.skip_nonfinite import skip_nonfinite
 
@@ -122,6 +130,8 @@ __all__ = [
     "apply_updates",
     "belief_average",
     "bias_correction",
+    "cautious",
+    "cautious_weight_decay",
     "centered_rmsprop",
     "centralize",
     "chain",
@@ -140,13 +150,16 @@ __all__ = [
     "foreign",
     "freeze",
     "from_spec",
+    "grams",
     "hyperparameters",
     "identity",
     "inverse_sqrt_schedule",
     "inverse_time_decay",
     "join_schedules",
     "keep_best_draw",
+    "lamb",
     "laprop",
+    "lars",
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
@@ -170,11 +183,13 @@ __all__ = [
     "scale_by_conjugate_gradient",
     "scale_by_hessian",
     "scale_by_learning_rate",
+    "scale_by_local_rate",
     "scale_by_momentum",
     "scale_by_rectified_rms",
     "scale_by_rms",
     "scale_by_stddev",
     "scale_by_tree",
+    "scale_by_trust_ratio",
     "scaled_schedule",
     "schedule",
     "sgd",
@@ -185,6 +200,7 @@ __all__ = [
     "skip_nonfinite",
     "staircase_decay",
     "stateless",
+    "subtract_decayed_weights",
     "summed_schedule",
     "to_spec",
     "trace",

@@ -43,6 +43,6 @@ class Flow:
         return Flow(self.updates, self.updates)
 
     def left(self, inner: "Flow", turned: bool) -> "Flow":
-        """The flow behind a scope, which counts as one part: if it averaged, the gradient stays what came in. `turned` by a learning rate."""
+        """The flow behind a scope, which counts as one part: if it averaged, the gradient stays what came in."""
         averaged = self.averaged or inner.averaged
         return dataclasses.replace(self, averaged=averaged, downhill=averaged and self.downhill != turned).moved(inner.updates)

@@ -1,0 +1,18 @@
+"""A row for every factory that looks at the norms of leaves, at the sign of the gradient, or decays weights."""
+
+import gradtx as gx
+from gradtx.testing import Case
+from tests.cases.exemptions import whole_leaf
+
+CASES = [
+    Case(gx.cautious(), survives="all", exempt=whole_leaf()),
+    Case(gx.chain(gx.ema(0.9), gx.cautious()), name="ema, cautious", exempt=whole_leaf()),
+    Case(gx.grams(), survives="all"),
+    Case(gx.chain(gx.ema(0.9), gx.grams()), name="ema, grams"),
+    Case(gx.scale_by_local_rate(0.1, 0.2), survives="all", exempt=whole_leaf()),
+    Case(gx.scale_by_trust_ratio(0.1, min_norm=0.5, max_norm=2.0), survives="all", exempt=whole_leaf()),
+    Case(gx.subtract_decayed_weights(0.1), survives="all"),
+    Case(gx.cautious_weight_decay(gx.add_decayed_weights(0.1)), survives="all"),
+    Case(gx.lamb(0.1), exempt=whole_leaf()),
+    Case(gx.lars(0.1, 0.1), exempt=whole_leaf()),
+]
