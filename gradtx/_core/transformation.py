@@ -140,7 +140,7 @@ def transformation(
     `gradient` (the one behind the updates), `step`, `average`, or an extra the caller passes. Inside, leaves are real and float32 or wider.
 
     `averages=True` says that the updates become a running average, so that the gradient behind them stays what it was before;
-    `uphill=True` that it adds what points uphill, like weight decay, and belongs before a learning rate, False: behind; `check`: see `schedule`.
+    `uphill=True` that it adds what points uphill and belongs before a learning rate, like decay (False: behind); `check` as in `schedule`.
 
     ```python
     import gradtx, jax
