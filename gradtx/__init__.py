@@ -36,6 +36,7 @@ from gradtx._moments.belief_average import belief_average
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.dozat_average import dozat_average
 from gradtx._moments.ema import ema
+from gradtx._moments.ema_from_first import ema_from_first
 from gradtx._moments.nesterov import nesterov
 from gradtx._moments.running_max import decaying_max, running_max
 from gradtx._moments.running_sum import running_sum
@@ -49,13 +50,16 @@ from gradtx._optimizers.adamax import adamax
 from gradtx._optimizers.adamw import adamw
 from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
+from gradtx._optimizers.fromage import fromage
 from gradtx._optimizers.lamb import lamb
 from gradtx._optimizers.laprop import laprop
 from gradtx._optimizers.lars import lars
 from gradtx._optimizers.lion import lion
+from gradtx._optimizers.mars_adamw import mars_adamw
 from gradtx._optimizers.nadam import nadam
 from gradtx._optimizers.newton import newton
 from gradtx._optimizers.newton_cg import newton_cg
+from gradtx._optimizers.novograd import novograd
 from gradtx._optimizers.radam import radam
 from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
@@ -71,17 +75,22 @@ from gradtx._schedules.onecycle import cosine_onecycle_schedule, linear_onecycle
 from gradtx._schedules.polynomial import constant_schedule, linear_schedule, polynomial_schedule
 from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
+from gradtx._transforms.adaptive_grad_clip import adaptive_grad_clip
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.add_noise import add_noise
 from gradtx._transforms.cautious import cautious
 from gradtx._transforms.centralize import centralize
 from gradtx._transforms.clip import clip
+from gradtx._transforms.clip_by_block_norm import clip_by_block_norm
 from gradtx._transforms.clip_by_block_rms import clip_by_block_rms
 from gradtx._transforms.clip_by_global_norm import clip_by_global_norm
 from gradtx._transforms.grams import grams
 from gradtx._transforms.keep_best_draw import keep_best_draw
+from gradtx._transforms.limit_norm_growth import limit_norm_growth
+from gradtx._transforms.reduce_variance import reduce_variance
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
+from gradtx._transforms.scale_by_block_norm import scale_by_block_norm
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
 from gradtx._transforms.scale_by_hessian import scale_by_hessian
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
@@ -92,6 +101,7 @@ from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._transforms.scale_by_stddev import scale_by_stddev
 from gradtx._transforms.scale_by_tree import scale_by_tree
 from gradtx._transforms.scale_by_trust_ratio import scale_by_trust_ratio
+from gradtx._transforms.shrink_weights import shrink_weights
 from gradtx._transforms.sign import sign
 from gradtx._transforms.subtract_decayed_weights import subtract_decayed_weights
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
@@ -124,6 +134,7 @@ __all__ = [
     "adam",
     "adamax",
     "adamw",
+    "adaptive_grad_clip",
     "add_decayed_weights",
     "add_noise",
     "amsgrad",
@@ -137,6 +148,7 @@ __all__ = [
     "chain",
     "check_gradient",
     "clip",
+    "clip_by_block_norm",
     "clip_by_block_rms",
     "clip_by_global_norm",
     "constant_schedule",
@@ -146,10 +158,12 @@ __all__ = [
     "describe",
     "dozat_average",
     "ema",
+    "ema_from_first",
     "exponential_decay",
     "foreign",
     "freeze",
     "from_spec",
+    "fromage",
     "grams",
     "hyperparameters",
     "identity",
@@ -160,26 +174,31 @@ __all__ = [
     "lamb",
     "laprop",
     "lars",
+    "limit_norm_growth",
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
+    "mars_adamw",
     "nadam",
     "nadam_momentum_schedule",
     "named",
     "nesterov",
     "newton",
     "newton_cg",
+    "novograd",
     "numerical_gradient",
     "one_sided_numerical_gradient",
     "piecewise_constant_schedule",
     "polynomial_schedule",
     "radam",
     "random_search",
+    "reduce_variance",
     "rmsprop",
     "running_max",
     "running_sum",
     "scale",
     "scale_by_abs",
+    "scale_by_block_norm",
     "scale_by_conjugate_gradient",
     "scale_by_hessian",
     "scale_by_learning_rate",
@@ -195,6 +214,7 @@ __all__ = [
     "sgd",
     "sgdr_schedule",
     "shifted_schedule",
+    "shrink_weights",
     "sign",
     "signum",
     "skip_nonfinite",

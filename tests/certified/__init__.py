@@ -1,8 +1,8 @@
 """What is certified: a row for each optimizer, with its paper, the same numbers in the other libraries, and the reasons to differ."""
 
-from tests.certified import foundation
+from tests.certified import foundation, layerwise
 from tests.certified.certificate import Certificate
 
 __all__ = ["CERTIFICATES", "Certificate"]
 
-CERTIFICATES: list[Certificate] = [*foundation.CERTIFICATES]
+CERTIFICATES: list[Certificate] = [*foundation.CERTIFICATES, *layerwise.CERTIFICATES]
