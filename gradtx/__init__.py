@@ -87,6 +87,8 @@ from gradtx._transforms.clip_by_global_norm import clip_by_global_norm
 from gradtx._transforms.grams import grams
 from gradtx._transforms.keep_best_draw import keep_best_draw
 from gradtx._transforms.limit_norm_growth import limit_norm_growth
+from gradtx._transforms.measures import gradient_norm, nonfinite, update_gradient_cosine, update_norm, update_to_parameter_ratio
+from gradtx._transforms.observe import observations, observe
 from gradtx._transforms.reduce_variance import reduce_variance
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
@@ -164,6 +166,7 @@ __all__ = [
     "freeze",
     "from_spec",
     "fromage",
+    "gradient_norm",
     "grams",
     "hyperparameters",
     "identity",
@@ -185,8 +188,11 @@ __all__ = [
     "nesterov",
     "newton",
     "newton_cg",
+    "nonfinite",
     "novograd",
     "numerical_gradient",
+    "observations",
+    "observe",
     "one_sided_numerical_gradient",
     "piecewise_constant_schedule",
     "polynomial_schedule",
@@ -227,6 +233,9 @@ __all__ = [
     "transformation",
     "two_rate_average",
     "uncorrected_adam",
+    "update_gradient_cosine",
+    "update_norm",
+    "update_to_parameter_ratio",
     "warmup_cosine_decay_schedule",
     "warmup_stable_decay_schedule",
     "yogi",

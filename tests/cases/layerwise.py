@@ -2,7 +2,7 @@
 
 import gradtx as gx
 from gradtx.testing import Case
-from tests.cases.exemptions import whole_leaf
+from tests.cases.exemptions import functions, whole_leaf
 
 CASES = [
     Case(gx.cautious(), survives="all", exempt=whole_leaf()),
@@ -20,6 +20,7 @@ CASES = [
     Case(gx.adaptive_grad_clip(0.1), survives="all", exempt=whole_leaf()),
     Case(gx.limit_norm_growth(1.01), survives="all", exempt=whole_leaf()),
     Case(gx.shrink_weights(0.1), survives="all"),
+    Case(gx.observe("norm", gx.update_norm), survives="all", exempt=functions("repr_is_the_call")),
     Case(gx.novograd(0.1), exempt=whole_leaf()),
     Case(gx.mars_adamw(0.1), exempt=whole_leaf()),
     Case(gx.fromage(0.1), survives="all", exempt=whole_leaf()),
