@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.numerics import global_norm, leafwise
+from gradtx._core.placement import scalar_beside
 from gradtx._core.transformation import transformation
 from gradtx._core.types import Positive, PyTree
 
@@ -40,7 +41,7 @@ def limit_norm_growth(max_growth: Positive = 1.01) -> Any:
     """
 
     def init(params: PyTree) -> Any:
-        return {"norm": jax.tree.map(lambda param: jnp.zeros((), param.dtype), params)}
+        return {"norm": jax.tree.map(scalar_beside, params)}
 
     def update(updates: PyTree, state: Any) -> Any:
         norm = _norm(updates)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.numerics import largest_root, leafwise
+from gradtx._core.placement import scalar_beside
 from gradtx._core.rooted import divided_by_root
 from gradtx._core.transformation import Moment, transformation
 from gradtx._core.types import Positive, PyTree
@@ -25,7 +26,7 @@ def scale_by_block_norm(moment: Moment, eps: Positive) -> Any:
     """
 
     def init(params: PyTree) -> Any:
-        return moment.init(jax.tree.map(lambda param: jnp.zeros((), param.dtype), params))
+        return moment.init(jax.tree.map(scalar_beside, params))
 
     def update(updates: PyTree, state: Any, params: PyTree = None, *, gradient: PyTree) -> Any:
         second, state = moment.update(_squared_norm(gradient), state)
