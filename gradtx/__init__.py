@@ -41,6 +41,7 @@ from gradtx._moments.belief_average import belief_average
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.dozat_average import dozat_average
 from gradtx._moments.ema import ema
+from gradtx._moments.ema_from_first import ema_from_first
 from gradtx._moments.mixed_average import mixed_average
 from gradtx._moments.nesterov import nesterov
 from gradtx._moments.output_mean import output_mean
@@ -69,11 +70,15 @@ from gradtx._optimizers.adopt import adopt
 from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.apollo import apollo
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
+from gradtx._optimizers.fromage import fromage
 from gradtx._optimizers.ftrl import ftrl
 from gradtx._optimizers.galore import galore
+from gradtx._optimizers.lamb import lamb
 from gradtx._optimizers.laprop import laprop
+from gradtx._optimizers.lars import lars
 from gradtx._optimizers.lion import lion
 from gradtx._optimizers.madgrad import madgrad
+from gradtx._optimizers.mars_adamw import mars_adamw
 from gradtx._optimizers.muon import muon
 from gradtx._optimizers.muonh import muonh
 from gradtx._optimizers.nadam import nadam
@@ -82,6 +87,7 @@ from gradtx._optimizers.newton import newton
 from gradtx._optimizers.newton_cg import newton_cg
 from gradtx._optimizers.noisy_sgd import noisy_sgd
 from gradtx._optimizers.normuon import normuon
+from gradtx._optimizers.novograd import novograd
 from gradtx._optimizers.optimistic_adam import optimistic_adam
 from gradtx._optimizers.optimistic_gradient_descent import optimistic_gradient_descent
 from gradtx._optimizers.qhadam import qhadam
@@ -126,24 +132,32 @@ from gradtx._storage.cover import cover
 from gradtx._storage.int4 import int4
 from gradtx._storage.int8 import int8
 from gradtx._storage.rank_one import rank_one
+from gradtx._transforms.adaptive_grad_clip import adaptive_grad_clip
 from gradtx._transforms.add_corrected_decayed_weights import add_corrected_decayed_weights
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.add_noise import add_noise
+from gradtx._transforms.cautious import cautious
 from gradtx._transforms.centralize import centralize
 from gradtx._transforms.clip import clip
+from gradtx._transforms.clip_by_block_norm import clip_by_block_norm
 from gradtx._transforms.clip_by_block_rms import clip_by_block_rms
 from gradtx._transforms.clip_by_global_norm import clip_by_global_norm
 from gradtx._transforms.dual_average import dual_average
 from gradtx._transforms.follow_regularized_leader import follow_regularized_leader
+from gradtx._transforms.grams import grams
 from gradtx._transforms.keep_best_draw import keep_best_draw
 from gradtx._transforms.limit_norm_growth import limit_norm_growth
+from gradtx._transforms.measures import gradient_norm, nonfinite, update_gradient_cosine, update_norm, update_to_parameter_ratio
 from gradtx._transforms.normalize import normalize, normalize_rms
 from gradtx._transforms.normalize_rows import normalize_columns, normalize_rows, sinkhorn
+from gradtx._transforms.observe import observations, observe
 from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
+from gradtx._transforms.reduce_variance import reduce_variance
 from gradtx._transforms.retract_to_sphere import retract_to_sphere
 from gradtx._transforms.sam import sam
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
+from gradtx._transforms.scale_by_block_norm import scale_by_block_norm
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
 from gradtx._transforms.scale_by_eigenvalues import scale_by_eigenvalues
 from gradtx._transforms.scale_by_extrapolated_momentum import scale_by_extrapolated_momentum
@@ -152,6 +166,7 @@ from gradtx._transforms.scale_by_hessian_diagonal import scale_by_hessian_diagon
 from gradtx._transforms.scale_by_lagged_belief import scale_by_lagged_belief
 from gradtx._transforms.scale_by_lagged_rms import scale_by_lagged_rms
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
+from gradtx._transforms.scale_by_local_rate import scale_by_local_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_optimistic_gradient import scale_by_optimistic_gradient
 from gradtx._transforms.scale_by_param_block_rms import scale_by_param_block_rms
@@ -163,11 +178,15 @@ from gradtx._transforms.scale_by_shape import scale_by_aspect_ratio, scale_by_la
 from gradtx._transforms.scale_by_stddev import scale_by_stddev
 from gradtx._transforms.scale_by_step_rms import scale_by_step_rms
 from gradtx._transforms.scale_by_tree import scale_by_tree
+from gradtx._transforms.scale_by_trust_ratio import scale_by_trust_ratio
+from gradtx._transforms.shrink_weights import shrink_weights
 from gradtx._transforms.sign import sign
+from gradtx._transforms.subtract_decayed_weights import subtract_decayed_weights
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
 from gradtx._wrappers.accumulate import accumulate
 from gradtx._wrappers.add import add
 from gradtx._wrappers.average import average
+from gradtx._wrappers.cautious_weight_decay import cautious_weight_decay
 from gradtx._wrappers.every import every
 from gradtx._wrappers.freeze import freeze
 from gradtx._wrappers.graft import graft
@@ -220,6 +239,7 @@ __all__ = [
     "adamuon",
     "adamw",
     "adan",
+    "adaptive_grad_clip",
     "add",
     "add_corrected_decayed_weights",
     "add_decayed_weights",
@@ -234,11 +254,14 @@ __all__ = [
     "bfloat16",
     "bias_correction",
     "block_mean",
+    "cautious",
+    "cautious_weight_decay",
     "centered_rmsprop",
     "centralize",
     "chain",
     "check_gradient",
     "clip",
+    "clip_by_block_norm",
     "clip_by_block_rms",
     "clip_by_global_norm",
     "codec",
@@ -253,6 +276,7 @@ __all__ = [
     "dozat_average",
     "dual_average",
     "ema",
+    "ema_from_first",
     "eval_params",
     "every",
     "exponential_decay",
@@ -260,9 +284,12 @@ __all__ = [
     "foreign",
     "freeze",
     "from_spec",
+    "fromage",
     "ftrl",
     "galore",
+    "gradient_norm",
     "graft",
+    "grams",
     "half_life_schedule",
     "hyperparameters",
     "identity",
@@ -275,7 +302,9 @@ __all__ = [
     "keep_best_draw",
     "kronecker_eigenbasis",
     "kronecker_eigensystem",
+    "lamb",
     "laprop",
+    "lars",
     "limit_norm_growth",
     "linear_onecycle_schedule",
     "linear_schedule",
@@ -283,6 +312,7 @@ __all__ = [
     "lookahead",
     "low_rank_basis",
     "madgrad",
+    "mars_adamw",
     "masked",
     "mixed_average",
     "muon",
@@ -295,12 +325,16 @@ __all__ = [
     "newton",
     "newton_cg",
     "noisy_sgd",
+    "nonfinite",
     "normalize",
     "normalize_columns",
     "normalize_rms",
     "normalize_rows",
     "normuon",
+    "novograd",
     "numerical_gradient",
+    "observations",
+    "observe",
     "one_sided_numerical_gradient",
     "optimistic_adam",
     "optimistic_gradient_descent",
@@ -318,6 +352,7 @@ __all__ = [
     "random_basis",
     "random_search",
     "rank_one",
+    "reduce_variance",
     "retract_to_sphere",
     "rms_correction_schedule",
     "rmsprop",
@@ -328,6 +363,7 @@ __all__ = [
     "scale",
     "scale_by_abs",
     "scale_by_aspect_ratio",
+    "scale_by_block_norm",
     "scale_by_conjugate_gradient",
     "scale_by_eigenvalues",
     "scale_by_extrapolated_momentum",
@@ -337,6 +373,7 @@ __all__ = [
     "scale_by_lagged_rms",
     "scale_by_larger_side",
     "scale_by_learning_rate",
+    "scale_by_local_rate",
     "scale_by_momentum",
     "scale_by_optimistic_gradient",
     "scale_by_param_block_rms",
@@ -348,6 +385,7 @@ __all__ = [
     "scale_by_step_rms",
     "scale_by_tall_aspect_ratio",
     "scale_by_tree",
+    "scale_by_trust_ratio",
     "scaled_in_basis",
     "scaled_schedule",
     "schedule",
@@ -361,6 +399,7 @@ __all__ = [
     "sgdw",
     "shampoo",
     "shifted_schedule",
+    "shrink_weights",
     "sign",
     "sign_sgd",
     "signum",
@@ -376,6 +415,7 @@ __all__ = [
     "stateless",
     "stochastic_commit",
     "stored",
+    "subtract_decayed_weights",
     "summed_schedule",
     "tiger",
     "to_spec",
@@ -384,6 +424,9 @@ __all__ = [
     "two_rate_average",
     "uncorrected_adam",
     "uniform_average",
+    "update_gradient_cosine",
+    "update_norm",
+    "update_to_parameter_ratio",
     "warmup_cosine_decay_schedule",
     "warmup_stable_decay_schedule",
     "yogi",

@@ -16,7 +16,21 @@ from tests import references
 from tests.certified.matrix import is_matrix, projections
 from tests.dialects import TINY, paper_adan, paper_amsgrad, paper_nadam, paper_nadamw
 from tests.paths import drawn, in_gradtx, on_bowl
-from tests.references import adam, adan, adaptive, bowl, elementwise, matrix, momentum, newton, rprop, schedule_free, search, storage
+from tests.references import (
+    adam,
+    adan,
+    adaptive,
+    bowl,
+    elementwise,
+    layerwise,
+    matrix,
+    momentum,
+    newton,
+    rprop,
+    schedule_free,
+    search,
+    storage,
+)
 from tests.references.problem import STEPS, Path, distance, draws, follow
 
 
@@ -257,6 +271,22 @@ CASES = {
         matrix.adamh,
         {"eta": 0.1, "eta_others": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 1e-12},
     ),
+    "lars": Case(gx.lars(0.1, 0.2, 0.3, gx.trace(0.8)), layerwise.lars, {"gamma": 0.1, "eta": 0.2, "beta": 0.3, "m": 0.8}),
+    "lars defaults": Case(gx.lars(0.1), layerwise.lars, {"gamma": 0.1}),
+    "lamb": Case(gx.lamb(0.1, 0.8, 0.95, 0.3, 0.2), layerwise.lamb, {"eta": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "lamda": 0.2}),
+    "lamb defaults": Case(gx.lamb(0.1), layerwise.lamb, {"eta": 0.1}),
+    "novograd": Case(
+        gx.novograd(0.1, 0.8, 0.9, 0.3, 0.2), layerwise.novograd, {"lamda": 0.1, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "d": 0.2}
+    ),
+    "novograd defaults": Case(gx.novograd(0.1, eps=TINY), layerwise.novograd, {"lamda": 0.1}),
+    "mars_adamw": Case(
+        gx.mars_adamw(0.1, 0.8, 0.95, 0.3, 0.5, 0.2),
+        layerwise.mars_adamw,
+        {"eta": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "gamma": 0.5, "lamda": 0.2},
+    ),
+    "mars_adamw defaults": Case(gx.mars_adamw(0.1), layerwise.mars_adamw, {"eta": 0.1}),
+    "fromage": Case(gx.fromage(0.3), layerwise.fromage, {"eta": 0.3}),
+    "fromage of the authors": Case(gx.fromage(0.01), layerwise.fromage, {"eta": 0.01}),
 }
 
 

@@ -26,8 +26,8 @@ class Form:
     """A decorated factory: its name, its body and what each of its arguments may be.
 
     `averages` says that its updates are a running average (or tells so from state and moment); `composes` that it is `chain` itself;
-    `renames` that it only gives another its argument `name`; `uphill` that it adds what points uphill; `evaluates` that it has other
-    parameters to evaluate at; `any_extras` tells whether its update takes extras under any name; `check` looks at several arguments.
+    `renames` that it only gives another its argument `name`; `uphill` that it adds what points uphill (False: downhill); `evaluates` that
+    it has other parameters to evaluate at; `any_extras` tells if its update takes extras under any name; `check` sees several arguments.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Form:
         averages: bool | Callable[[Any, Any], bool] = False,
         composes: bool = False,
         renames: bool = False,
-        uphill: bool = False,
+        uphill: bool | None = None,
         evaluates: bool = False,
         any_extras: Callable[[Mapping[str, Any]], bool] | None = None,
         check: Check | None = None,

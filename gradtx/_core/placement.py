@@ -67,3 +67,8 @@ def _tied(params: PyTree, state: PyTree) -> PyTree:
         return like(owner, leaf)
 
     return jax.tree_util.tree_map_with_path(tied, state)
+
+
+def scalar_beside(owner: jax.Array) -> jax.Array:
+    """A zero that lies on every device that `owner` lies on, where a constant would lie on one."""
+    return jnp.where(jax.lax.optimization_barrier(False), jnp.sum(owner), jnp.zeros((), owner.dtype))

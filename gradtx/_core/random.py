@@ -15,7 +15,7 @@ def leaf_key(key: jax.Array, path: tuple[Any, ...]) -> jax.Array:
     return jax.random.fold_in(key, zlib.crc32(path_name(path).encode()))
 
 
-def leaf_keys(key: jax.Array, step: jax.Array, tree: PyTree) -> PyTree:
+def leaf_keys(key: Any, step: jax.Array, tree: PyTree) -> PyTree:
     """A key for each leaf of `tree`, the same whatever the other leaves are."""
     now = jax.random.fold_in(key, step)
     return jax.tree_util.tree_map_with_path(lambda path, _: leaf_key(now, path), tree)

@@ -134,13 +134,13 @@ Moment: TypeAlias = Annotated[GradientTransformation, TransformationKind(statist
 def transformation(body: Callable[P, Any]) -> Callable[P, GradientTransformation]: ...
 @overload
 def transformation(
-    *, averages: bool | Callable[[Any, Any], bool] = False, uphill: bool = False, evaluates: bool = False, check: Check | None = None
+    *, averages: bool | Callable[[Any, Any], bool] = False, uphill: bool | None = None, evaluates: bool = False, check: Check | None = None
 ) -> Callable[[Callable[P, Any]], Callable[P, GradientTransformation]]: ...
 def transformation(
     body: Callable[..., Any] | None = None,
     *,
     averages: bool | Callable[[Any, Any], bool] = False,
-    uphill: bool = False,
+    uphill: bool | None = None,
     evaluates: bool = False,
     check: Check | None = None,
 ) -> Any:
@@ -152,7 +152,7 @@ def transformation(
     `gradient` (the one behind the updates), `step`, `average`, or an extra the caller passes. Inside, leaves are real and float32 or wider.
 
     `averages=True` says that the updates become a running average, so that the gradient behind them stays what it was before;
-    `uphill=True` that it adds what points uphill, as weight decay does, and has no place behind a learning rate; `evaluates=True` that it
+    `uphill=True` that it adds what points uphill and belongs before a learning rate, like decay (False: behind); `evaluates=True` that it
     returns a third function, `evaluate(params, state)`, the parameters to evaluate at (`eval_params`); `check` as in `schedule`.
 
     ```python

@@ -1,4 +1,4 @@
-"""A bound on how fast updates grow."""
+"""A bound on how fast the norm of a leaf's updates grows."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.numerics import global_norm, leafwise
+from gradtx._core.placement import scalar_beside
 from gradtx._core.transformation import transformation
 from gradtx._core.types import Positive, PyTree
 
@@ -16,30 +17,35 @@ def _norm(u: jax.Array) -> jax.Array:
 
 
 @leafwise
-def _shrink(norm: jax.Array, before: jax.Array, *, factor: Any) -> jax.Array:
-    """By how much to shrink a leaf of this norm; not at all behind a norm of zero."""
-    bound = factor * before
-    return jnp.where((before > 0) & (norm > bound), bound / jnp.where(norm > 0, norm, 1), 1)
+def _within(u: jax.Array, norm: jax.Array, allowed: jax.Array) -> jax.Array:
+    return jnp.where(norm > allowed, u / jnp.where(norm > allowed, norm, 1) * allowed, u)
 
 
 @leafwise
-def _times(u: jax.Array, by: jax.Array) -> jax.Array:
-    return u * by
+def _allowed(norm: jax.Array, previous: jax.Array, *, growth: Any) -> jax.Array:
+    return jnp.where(previous > 0, growth * previous, norm)
+
+
+@leafwise
+def _smaller(norm: jax.Array, allowed: jax.Array) -> jax.Array:
+    return jnp.minimum(norm, allowed)
 
 
 @transformation
-def limit_norm_growth(factor: Positive) -> Any:
-    """Shrink each leaf whose norm is more than `factor` times that of the step before: u ← u min(1, γ ‖u before‖ / ‖u‖).
+def limit_norm_growth(max_growth: Positive = 1.01) -> Any:
+    """Let the norm of each leaf's updates grow by at most a factor from step to step: u ← u · min(1, γ ‖u₋₁‖ / ‖u‖).
 
-    It tames a first gradient of a new kind without a bound on size. (Fira: Chen et al. 2024, arXiv 2410.01623, section 4.2, with γ = 1.01.)
+    `max_growth` γ. It takes spikes out of a loss where updates have no bound of their own, as with low-rank moments.
+    The first updates, and those after updates of zero, are not bounded. (Chen et al. 2024, arXiv 2410.01623, equation
+    7; Zhu et al. 2024, arXiv 2412.05270, with γ = 1.01.)
     """
 
     def init(params: PyTree) -> Any:
-        return {"norm": jax.tree.map(lambda p: jnp.zeros((), p.dtype), params)}
+        return {"norm": jax.tree.map(scalar_beside, params)}
 
     def update(updates: PyTree, state: Any) -> Any:
         norm = _norm(updates)
-        shrink = _shrink(norm, state["norm"], factor=factor)
-        return _times(updates, shrink), {"norm": _times(norm, shrink)}
+        allowed = _allowed(norm, state["norm"], growth=max_growth)
+        return _within(updates, norm, allowed), {"norm": _smaller(norm, allowed)}
 
     return init, update

@@ -57,7 +57,6 @@ CASES = [
     Case(gx.random_basis(2, 7, 2), params=MATRICES, survives="all"),
     Case(gx.in_basis(gx.low_rank_basis(2, 2), gx.trace(0.9)), name="in_basis of low rank", params=MATRICES),
     Case(gx.scaled_in_basis(gx.random_basis(2, 7, 2), gx.trace(0.9)), params=MATRICES),
-    Case(gx.limit_norm_growth(1.5), exempt=whole_leaf()),
     Case(gx.galore(0.1, is_matrix, 2, every=2), exempt=on_matrices() | DEGENERATE),
     Case(gx.apollo(0.1, is_matrix, 7, 2, every=2), exempt=on_matrices() | draws()),
     Case(gx.retract_to_sphere(), survives="all", exempt=whole_leaf()),
