@@ -37,7 +37,7 @@ def scaled_in_basis(basis: GradientTransformation, inner: GradientTransformation
         after, entries = basis.carry(Flow(flow.gradient, flow.gradient), state["basis"], params)
         turned = Flow(_turned(flow.updates, after), _turned(flow.gradient, after))
         moved, new = inner.carry(turned, state["inner"], None if params is None else _turned(params, after))
-        scaled = _scaled(updates, turned.updates, jax.tree.map(gathered, moved.updates), eps=eps)
+        scaled = _scaled(updates, *jax.tree.map(gathered, (turned.updates, moved.updates)), eps=eps)
         return flow.left(moved).moved(scaled), {"basis": entries, "inner": new}
 
     return init, update
