@@ -1,6 +1,6 @@
 """Random directions."""
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 
@@ -28,7 +28,7 @@ def random_basis(rank: int, key: Key, every: int = 200) -> Any:
         def drawn(u: jax.Array, leaf_key: jax.Array) -> jax.Array:
             return jax.random.normal(leaf_key, (min(u.shape), rank), u.dtype) / float(rank) ** 0.5
 
-        axes = jax.tree.map(drawn, updates, leaf_keys(key, step // every, updates))
+        axes = jax.tree.map(drawn, updates, leaf_keys(cast(jax.Array, key), step // every, updates))
         return updates, state, {"basis": of_shorter_side(updates, axes)}
 
     return init, update

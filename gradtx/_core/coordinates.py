@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from gradtx._core.flow import Flow
-from gradtx._core.matrices import placed, product, whole
+from gradtx._core.matrices import gathered, placed, product, whole
 from gradtx._core.numerics import cut_off
 from gradtx._core.types import PyTree
 
@@ -15,7 +15,7 @@ def _between(x: jax.Array, left: Any, right: Any) -> jax.Array:
     y = cut_off(whole(x))
     y = y if left is None else product(left, y)
     y = y if right is None else product(y, right)
-    return placed(y, x) if y.shape == x.shape else y
+    return placed(y, x) if y.shape == x.shape else gathered(y)
 
 
 def _transposed(matrix: Any) -> Any:

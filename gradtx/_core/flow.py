@@ -42,7 +42,7 @@ class Flow:
     def at_rest(self, updates: PyTree) -> "Flow":
         """A flow of the kind of this one, of which shapes will do, in which nothing moves: `updates` say where each leaf lies."""
         nothing = jax.tree.map(jnp.zeros_like, updates)
-        return Flow(nothing, nothing, dict.fromkeys(self.published, nothing), self.averaged)
+        return Flow(nothing, nothing, dict.fromkeys(self.published, nothing), self.averaged, self.downhill)
 
     def entered(self) -> "Flow":
         """The flow at the beginning of a scope: the gradient is what comes in."""

@@ -90,13 +90,12 @@ class GradientTransformation(Call):
         `step` stands for another count of steps than the optimizer's, `params` and extras for others than the wrapper's own.
         """
         if self._context is None:
-            raise TypeError(
-                f"{self.form.name}: carry(flow, state, params) is for the body of a wrapper; call update(gradients, state, params)."
-            )
+            raise TypeError(f"{self.form.name}: carry is for the body of a wrapper; call update(gradients, state, params).")
         context = self._context
         signals = context.signals.replace(extras={**context.signals.extras, **extras})
         signals = signals if step is None else signals.replace(step=step)
-        return update_entries(self, flow, state or {}, context.params if params is None else params, signals)
+        params = context.params if params is None and jax.tree.leaves(flow.updates) else params
+        return update_entries(self, flow, state or {}, params, signals)
 
     def evaluate(self, params: PyTree, state: PyTree) -> PyTree:
         """Within the body of a wrapper: the parameters to evaluate at, as what it wraps keeps them."""

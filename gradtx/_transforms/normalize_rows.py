@@ -54,8 +54,7 @@ def sinkhorn(iterations: int = 5, eps: Positive = 1e-8) -> Any:
     "Gradient Multi-Normalization", arXiv 2502.06742, algorithm 3; SWAN, arXiv 2412.13148, is `normalize_rows` before `orthogonalize`.)
     """
 
-    @leafwise
-    def alternated(u: jax.Array, *, eps: Any) -> jax.Array:
+    def alternated(u: jax.Array) -> jax.Array:
         rows, columns = u.shape
 
         def once(_: Any, u: jax.Array) -> jax.Array:
@@ -64,4 +63,4 @@ def sinkhorn(iterations: int = 5, eps: Positive = 1e-8) -> Any:
 
         return jax.lax.fori_loop(0, iterations, once, u)
 
-    return _matrices_only("sinkhorn", lambda updates: alternated(updates, eps=eps))
+    return _matrices_only("sinkhorn", lambda updates: jax.tree.map(alternated, updates))

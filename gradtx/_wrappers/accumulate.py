@@ -43,7 +43,7 @@ def accumulate(inner: GradientTransformation, k: Positive) -> Any:
             return jax.eval_shape(run)[0].at_rest(mean), {**state, "count": state["count"] + 1, "examples": total, "mean": mean}
 
         moved, state = jax.lax.cond(reached(state["count"] + 1, k), run, wait)
-        return flow.left(moved) if flow.averaged else moved, state
+        return flow.left(moved, moved.downhill) if flow.averaged else moved, state
 
     def evaluate(params: PyTree, state: Any) -> PyTree:
         return inner.evaluate(params, state["inner"])

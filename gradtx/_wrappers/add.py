@@ -35,7 +35,8 @@ def add(*transformations: GradientTransformation, weights: Numbers | None = None
             trees = [scaled(tree, by=weight) for tree, weight in zip(trees, weights, strict=True)]
         total = jax.tree.map(lambda *leaves: sum(leaves[1:], leaves[0]), *trees)
         averaged = flow.averaged or any(moved.averaged for moved, _ in runs)
+        downhill = any(moved.downhill for moved, _ in runs)
         entries = {name: entry for name, (_, entry) in zip(names, runs, strict=True)}
-        return dataclasses.replace(flow, averaged=averaged).moved(total), entries
+        return dataclasses.replace(flow, averaged=averaged, downhill=downhill).moved(total), entries
 
     return init, update

@@ -45,7 +45,7 @@ def graft(direction: GradientTransformation, norm: GradientTransformation) -> An
         towards, of_direction = direction.carry(flow, state["direction"], params)
         size, of_norm = norm.carry(flow, state["norm"], params)
         averaged = flow.averaged or towards.averaged or size.averaged
-        after = dataclasses.replace(flow, averaged=averaged).moved(_grafted(towards.updates, size.updates))
+        after = dataclasses.replace(flow, averaged=averaged, downhill=towards.downhill).moved(_grafted(towards.updates, size.updates))
         return after, {"direction": of_direction, "norm": of_norm}
 
     return init, update

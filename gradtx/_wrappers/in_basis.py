@@ -43,6 +43,6 @@ def in_basis(basis: GradientTransformation, inner: GradientTransformation) -> An
         if "ready" in read:
             back = jax.tree.map(lambda u: jnp.where(read["ready"], u, 0), back)
             new = jax.tree.map(lambda now, before: jnp.where(read["ready"], now, before), new, state["inner"])
-        return flow.left(dataclasses.replace(moved, updates=back)), {"basis": entries, "inner": new}
+        return flow.left(dataclasses.replace(moved, updates=back), moved.downhill != flow.downhill), {"basis": entries, "inner": new}
 
     return init, update

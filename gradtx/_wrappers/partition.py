@@ -38,7 +38,12 @@ def _joined_flow(flows: Sequence[Flow], owners: PyTree) -> Flow:
     everywhere = set[str].intersection(*(set(flow.published) for flow in flows))
     published = {name: _joined([flow.published[name] for flow in flows], owners) for name in flows[0].published if name in everywhere}
     updates = _joined([flow.updates for flow in flows], owners)
-    return Flow(updates, _joined([flow.gradient for flow in flows], owners), published, any(flow.averaged for flow in flows))
+    return Flow(
+        updates,
+        _joined([flow.gradient for flow in flows], owners),
+        published,
+        *(any(getattr(flow, trait) for flow in flows) for trait in ("averaged", "downhill")),
+    )
 
 
 @transformation

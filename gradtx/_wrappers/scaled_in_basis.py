@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from gradtx._core.coordinates import in_coordinates, read_basis
 from gradtx._core.flow import Flow
+from gradtx._core.matrices import gathered
 from gradtx._core.numerics import leafwise, root
 from gradtx._core.transformation import GradientTransformation, transformation
 from gradtx._core.types import Positive, PyTree
@@ -36,8 +37,8 @@ def scaled_in_basis(basis: GradientTransformation, inner: GradientTransformation
         after, entries = basis.carry(Flow(flow.gradient, flow.gradient), state["basis"], params)
         turned = Flow(_turned(flow.updates, after), _turned(flow.gradient, after))
         moved, new = inner.carry(turned, state["inner"], None if params is None else _turned(params, after))
-        scaled = _scaled(updates, turned.updates, moved.updates, eps=eps)
-        return flow.left(moved).moved(scaled), {"basis": entries, "inner": new}
+        scaled = _scaled(updates, *jax.tree.map(gathered, (turned.updates, moved.updates)), eps=eps)
+        return flow.left(moved, moved.downhill).moved(scaled), {"basis": entries, "inner": new}
 
     return init, update
 

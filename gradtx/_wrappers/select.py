@@ -24,17 +24,18 @@ def select(condition: Callable[[jax.Array], Any], inner: GradientTransformation,
         return {"inner": inner.init(params), "otherwise": otherwise.init(params)}
 
     def update(updates: PyTree, state: Any, params: PyTree = None, *, flow: Flow, step: jax.Array) -> Any:
-        averages: list[bool] = []
+        traits: list[tuple[bool, bool]] = []
 
         def run(name: str, part: GradientTransformation) -> Callable[[], Any]:
             def branch() -> Any:
                 moved, entries = part.carry(flow, state[name], params)
-                averages.append(moved.averaged)
+                traits.append((moved.averaged, moved.downhill))
                 return moved.updates, {**state, name: entries}
 
             return branch
 
         new, state = jax.lax.cond(condition(step), run("inner", inner), run("otherwise", otherwise))
-        return dataclasses.replace(flow, averaged=flow.averaged or any(averages)).moved(new), state
+        averaged, downhill = map(any, zip(*traits, strict=True))
+        return dataclasses.replace(flow, averaged=flow.averaged or averaged, downhill=downhill).moved(new), state
 
     return init, update

@@ -36,7 +36,7 @@ CASES = [
     Case(gx.in_basis(gx.kronecker_eigenbasis(gx.ema(0.9), 2), gx.scale_by_rms(gx.ema(0.9), 1e-3)), params=MATRICES),
     Case(gx.kronecker_eigenbasis(gx.ema(0.9), 2), params=MATRICES),
     Case(gx.kronecker_eigensystem(gx.running_sum(), 2), params=MATRICES),
-    Case(gx.soap(0.1, is_matrix), exempt=on_matrices() | DEGENERATE),
+    Case(gx.soap(0.1, is_matrix), exempt=on_matrices()),
     Case(
         gx.in_basis(gx.kronecker_eigensystem(gx.ema(0.9), 2), gx.scale_by_eigenvalues(0.25, 1e-2)),
         name="in_basis with eigenvalues",
@@ -57,7 +57,7 @@ CASES = [
     Case(gx.random_basis(2, 7, 2), params=MATRICES, survives="all"),
     Case(gx.in_basis(gx.low_rank_basis(2, 2), gx.trace(0.9)), name="in_basis of low rank", params=MATRICES),
     Case(gx.scaled_in_basis(gx.random_basis(2, 7, 2), gx.trace(0.9)), params=MATRICES),
-    Case(gx.galore(0.1, is_matrix, 2, every=2), exempt=on_matrices() | DEGENERATE),
+    Case(gx.galore(0.1, is_matrix, 2, every=2), exempt=on_matrices()),
     Case(gx.apollo(0.1, is_matrix, 7, 2, every=2), exempt=on_matrices() | draws()),
     Case(gx.retract_to_sphere(), survives="all", exempt=whole_leaf()),
     Case(gx.muonh(0.1, is_matrix, 0.1), exempt=on_matrices()),
