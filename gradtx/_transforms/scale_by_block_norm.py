@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.numerics import largest_root, leafwise
-from gradtx._core.placement import scalar_beside
+from gradtx._core.placement import like, scalar_beside
 from gradtx._core.rooted import divided_by_root
 from gradtx._core.transformation import Moment, transformation
 from gradtx._core.types import Positive, PyTree
@@ -26,7 +26,9 @@ def scale_by_block_norm(moment: Moment, eps: Positive) -> Any:
     """
 
     def init(params: PyTree) -> Any:
-        return moment.init(jax.tree.map(scalar_beside, params))
+        scalars = jax.tree.map(scalar_beside, params)
+        owner = next(iter(jax.tree.leaves(scalars)), None)
+        return jax.tree.map(lambda slot: slot if owner is None else like(owner.astype(slot.dtype), slot), moment.init(scalars))
 
     def update(updates: PyTree, state: Any, params: PyTree = None, *, gradient: PyTree) -> Any:
         second, state = moment.update(_squared_norm(gradient), state)
