@@ -61,7 +61,7 @@ def _tied(params: PyTree, state: PyTree) -> PyTree:
     by_path = dict(jax.tree_util.tree_leaves_with_path(params))
 
     def tied(path: tuple[Any, ...], leaf: Any) -> Any:
-        owner = next((by_path[path[k:]] for k in range(len(path) + 1) if path[k:] in by_path), None)
+        owner: Any = next((by_path[path[k:]] for k in range(len(path) + 1) if path[k:] in by_path), None)
         belongs = owner is not None and owner.ndim and owner.shape == leaf.shape and owner.dtype == leaf.dtype
         return like(owner, leaf) if belongs else leaf
 
