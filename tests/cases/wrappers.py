@@ -16,7 +16,7 @@ CASES = [
     Case(gx.add(gx.ema(0.9), gx.trace(0.8), weights=(1.0, 2.0))),
     Case(gx.average(gx.adam(0.1), 0.9)),
     Case(gx.every(2.0, gx.adam(0.1))),
-    Case(gx.graft(gx.ema(0.9), gx.trace(0.9)), exempt=whole_leaf()),
+    Case(gx.graft(gx.trace(0.5), gx.trace(0.9)), exempt=whole_leaf()),
     Case(gx.lookahead(gx.adam(0.1), 2.0)),
     Case(gx.sam(0.05), needs=LOSS, survives="all", exempt=SECOND_ORDER | {"random_draws_are_fresh": AT_ZERO}),
     Case(gx.schedule_free(gx.sgd(0.1), 0.1)),
