@@ -3,6 +3,8 @@
 import collections
 import os
 
+import pytest
+
 os.environ.setdefault("NPROC", "32")
 
 # Tests compile thousands of programs and run each a few times: machine code that is made fast takes a third of the time. The numbers
@@ -12,6 +14,12 @@ FLAGS = ("--xla_force_host_platform_device_count=8", *(() if os.environ.get("OPT
 os.environ["XLA_FLAGS"] = " ".join((*FLAGS, os.environ.get("XLA_FLAGS", ""))).strip()
 
 
+import jax  # noqa: E402 (it reads the flags)
+
+FINISHED: list[None] = []
+"""One entry for each test that this process has finished."""
+
+
 def pytest_terminal_summary(terminalreporter):
     """How many cells of the table of factories and laws were kept, broken, exempt, or not applicable."""
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ()) if report.when == "call"]
@@ -19,3 +27,12 @@ def pytest_terminal_summary(terminalreporter):
     if outcomes:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
         terminalreporter.write_line(f"laws: {outcomes.total()} cells of factory and law: {counts}")
+
+
+@pytest.fixture(autouse=True)
+def _bounded_memory():
+    """What tests have compiled is forgotten from time to time: a process that keeps thousands of programs fills the machine."""
+    yield
+    FINISHED.append(None)
+    if len(FINISHED) % 200 == 0:
+        jax.clear_caches()
