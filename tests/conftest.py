@@ -1,10 +1,23 @@
-"""The devices of a test process, and the count of laws at the end of a run."""
+"""The devices and the compiler of a test process, and the count of laws at the end of a run."""
 
 import collections
 import os
 
+import pytest
+
 os.environ.setdefault("NPROC", "32")
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8".strip()
+
+# Tests compile thousands of programs and run each a few times: machine code that is made fast takes a third of the time. The numbers
+# that it computes are held to the same tolerances either way, and OPTIMIZED=1 runs the tests on the code that users run.
+QUICK = ("--xla_backend_optimization_level=0", "--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1")
+FLAGS = ("--xla_force_host_platform_device_count=8", *(() if os.environ.get("OPTIMIZED") else QUICK))
+os.environ["XLA_FLAGS"] = " ".join((*FLAGS, os.environ.get("XLA_FLAGS", ""))).strip()
+
+
+import jax  # noqa: E402 (it reads the flags)
+
+FINISHED: list[None] = []
+"""One entry for each test that this process has finished."""
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -14,3 +27,12 @@ def pytest_terminal_summary(terminalreporter):
     if outcomes:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
         terminalreporter.write_line(f"laws: {outcomes.total()} cells of factory and law: {counts}")
+
+
+@pytest.fixture(autouse=True)
+def _bounded_memory():
+    """What tests have compiled is forgotten from time to time: a process that keeps thousands of programs fills the machine."""
+    yield
+    FINISHED.append(None)
+    if len(FINISHED) % 200 == 0:
+        jax.clear_caches()

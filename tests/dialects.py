@@ -11,6 +11,7 @@ from gradtx import (
     decaying_max,
     dozat_average,
     ema,
+    join_schedules,
     nadam_momentum_schedule,
     running_max,
     running_sum,
@@ -25,6 +26,12 @@ from gradtx import (
 
 TINY = 1e-300
 """An epsilon that changes no float64 here, for papers that have none."""
+
+
+@gx.schedule
+def float32_decay():
+    """1 − t^−0.8, computed in float32."""
+    return lambda time: 1 - (time.astype(jnp.float32) + 1) ** -0.8
 
 
 @gx.schedule
@@ -79,6 +86,10 @@ def rooted_adagrad(lr: float, initial: float, eps: float) -> gx.GradientTransfor
 def rooted_rmsprop(lr: float, decay: float, eps: float) -> gx.GradientTransformation:
     """Epsilon inside the root: Optax and Keras."""
     return chain(scale_by_rms(ema(decay), eps_root=eps), scale_by_learning_rate(lr))
+
+
+def optax_adafactor(lr: float) -> gx.GradientTransformation:
+    return gx.adafactor(lr, float32_decay(), storage=gx.rank_one(2))
 
 
 def optax_nadam(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:
@@ -140,3 +151,86 @@ def adam_correction(b1: gx.Decay, b2: gx.Decay):
 def optax_prodigy(b1, b2):
     """Prodigy whose learning rate makes Adam's bias correction, without an ε."""
     return gx.prodigy(adam_correction(b1, b2), b1, b2, eps=TINY)
+
+
+def from_first(decay: float) -> gx.GradientTransformation:
+    """An average that begins at its first value."""
+    return ema(join_schedules((0.0, decay), (1,)))
+
+
+def paper_adan(lr: float, b1: float, b2: float, b3: float, eps: float) -> gx.GradientTransformation:
+    """Averages of the gradient and of its square begin at the first; that of the difference at 0, which is the first difference."""
+    return chain(
+        gx.scale_by_extrapolated_momentum(from_first(b1), ema(b2), b2),
+        scale_by_rms(from_first(b3), eps),
+        scale_by_learning_rate(lr),
+    )
+
+
+def optax_adan(lr: float, b1: float, b2: float, b3: float, eps: float) -> gx.GradientTransformation:
+    """Differences are mixed in with 1 − b2, where the paper has b2."""
+    return chain(
+        gx.scale_by_extrapolated_momentum(bias_correction(ema(b1)), bias_correction(ema(b2)), 1 - b2),
+        scale_by_rms(bias_correction(ema(b3)), eps),
+        scale_by_learning_rate(lr),
+    )
+
+
+def paper_nadamw(lr: float, b1: float, b2: float, eps: float, weight_decay: float, momentum_decay: float) -> gx.GradientTransformation:
+    """As `paper_nadam`; the decay keeps its own factor, so it is divided by what the learning rate was multiplied by."""
+    *before, rate = paper_nadam(lr, b1, b2, eps, momentum_decay).transformations
+    return chain(*before, add_decayed_weights(weight_decay * b2**0.5), rate)
+
+
+def optax_nadamw(lr: float, b1: float, b2: float, eps: float, weight_decay: float) -> gx.GradientTransformation:
+    """The momentum is constant."""
+    *before, rate = optax_nadam(lr, b1, b2, eps).transformations
+    return chain(*before, add_decayed_weights(weight_decay), rate)
+
+
+def optax_acprop(lr: float, b1: float, b2: float, eps: float, eps_moment: float) -> gx.GradientTransformation:
+    """The deviation is from the average of the step before, g − m_old = (g − m) / b1, so all but the first step is b1 times as long."""
+    return chain(
+        gx.scale_by_lagged_belief(b1, b2, b1 * eps, b1**2 * eps_moment),
+        scale(join_schedules((1.0, b1), (1,))),
+        scale_by_learning_rate(lr),
+    )
+
+
+@gx.schedule
+def rounded_rate(learning_rate: gx.Positive):
+    """η such that η √t is the product of two float32 numbers, with t from 1."""
+
+    def value(time):
+        weight = jnp.asarray(learning_rate, jnp.float32) * jnp.sqrt(time.astype(jnp.float32) + 1)
+        return weight.astype(time.dtype) / jnp.sqrt(time + 1)
+
+    return value
+
+
+def optax_madgrad(lr: float, eps: float) -> gx.GradientTransformation:
+    """Epsilon is added to the learning rate too, whose product with √t is in float32."""
+    return gx.madgrad(rounded_rate(lr + eps), eps=eps)
+
+
+def optax_schedule_free_adamw(lr: float, b1: float, b2: float, eps: float) -> gx.GradientTransformation:
+    """The second moment is corrected, so that the correction is not in the weights of the average."""
+    return gx.schedule_free(chain(scale_by_rms(bias_correction(ema(b2)), eps), scale_by_learning_rate(lr)), lr, b1)
+
+
+@gx.transformation
+def one_step_late():
+    """The updates of the step before, and none where there are none now."""
+
+    def init(params):
+        return {"before": jax.tree.map(jnp.zeros_like, params)}
+
+    def update(updates, state):
+        return jax.tree.map(lambda u, before: jnp.where(u == 0, 0, before), updates, state["before"]), {"before": updates}
+
+    return init, update
+
+
+def optax_rprop(lr: float) -> gx.GradientTransformation:
+    """Each step is taken when the next gradient has come, and is lost if that turns."""
+    return chain(gx.scale_by_rprop(lr), one_step_late(), scale_by_learning_rate(1.0))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import optax
+from optax import contrib
 
 from gradtx.testing import Case
 from tests.optax_cases import named
@@ -23,6 +24,14 @@ def micro_batches(learning_rate: float) -> Any:
     return optax.MultiSteps(optax.sgd(learning_rate), 2).gradient_transformation()
 
 
+def centered(learning_rate: float) -> Any:
+    return optax.rmsprop(learning_rate, centered=True)
+
+
+def schedule_free(learning_rate: Any) -> Any:
+    return contrib.schedule_free(optax.sgd(learning_rate), learning_rate)
+
+
 def from_its_paper(name: str) -> Case:
     (deviation,) = (deviation for deviation in DEVIATIONS if deviation.row == name)
     return Case(deviation.optimizer, reference=deviation.paper, name=name)
@@ -37,6 +46,7 @@ FINDERS: dict[str, tuple[Case, str]] = {
     "D3": (of_row("adam"), "state_keeps_its_types"),
     "D4": (of_row("contrib.prodigy"), "init_aliases_nothing"),
     "D5": (of_row("contrib.differentially_private_aggregate"), "donation_works"),
+    "D6": (Case(centered, {"learning_rate": 0.01}, name="rmsprop"), "constant_gradients_do_no_harm"),
     "D7": (of_row("radam"), "hypergradients_are_finite"),
     "D8": (of_row("adam"), "hypergradients_are_finite"),
     "D9": (of_row("contrib.prodigy"), "zero_gradients_do_no_harm"),
@@ -50,21 +60,16 @@ FINDERS: dict[str, tuple[Case, str]] = {
     "D17": (of_row("monitor"), "scan_works"),
     "D18": (of_row("lbfgs"), "state_has_no_weak_types"),
     "D19": (on_the_usual_tree("contrib.scale_by_muon"), "every_kind_of_tree"),
+    "D20": (of_row("contrib.sam"), "customary_extras_may_be_passed"),
+    "D21": (Case(schedule_free, {"learning_rate": 0.1}, name="contrib.schedule_free"), "schedules_see_every_step_once"),
     "D22": (of_row("contrib.madgrad"), "step_counts_stop_at_the_end"),
     "D23": (on_the_usual_tree("sm3", learning_rate=0.1), "every_kind_of_tree"),
-    "D24": (of_row("clip"), "complex_equals_real_and_imaginary_parts"),
+    "D24": (of_row("contrib.dadapt_adamw"), "complex_equals_real_and_imaginary_parts"),
+    "D25": (of_row("novograd"), "missing_parameters_are_named"),
     "D26": (of_row("contrib.reduce_on_plateau", law="vmap_over_every_number_equals_a_loop"), "vmap_over_every_number_equals_a_loop"),
+    "D27": (of_row("clip_by_global_norm"), "no_false_alarm_of_nan_checking"),
     "D28": (of_row("normalize_by_update_norm"), "mixed_dtypes_keep_their_own"),
     "rprop": (from_its_paper("rprop"), "trajectory_is_the_references"),
     "adan": (from_its_paper("adan"), "trajectory_is_the_references"),
 }
 """The case and the law that it breaks."""
-
-UNFOUND = {
-    "D6": "a variance rounds below zero for some constant gradients after hundreds of steps; the kit's constants are few",
-    "D20": "no law passes an extra that other transformations need",
-    "D21": "no law watches the steps that a schedule is asked for",
-    "D25": "no law leaves out parameters that are needed",
-    "D27": "the law about NaN checking runs compiled, where only results are checked; the NaN is inside",
-}
-"""Defects that no law of the kit looks for, and why."""

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+CUSTOMARY = ("value", "grad", "value_fn")
+"""Extras that training loops pass to every transformation."""
+
 
 class Pair(NamedTuple):
     """Another library's transformation: two pure functions, or what should be."""
@@ -76,8 +79,10 @@ def mannered(init: Callable[..., Any], update: Callable[..., Any], *, widens: bo
     """A pair from two functions of trees of real arrays, which see the trainable leaves alone.
 
     A gradient of another shape than its parameter is refused, but for a pair that takes `any_shape`. The updates leave in the dtype that
-    the gradients had. The pair accepts the extras that `update` names, and no other.
+    the gradients had. The pair accepts the extras that `update` names, ignores those that loops pass to all, and refuses any other.
     """
+
+    named = inspect.signature(update).parameters
 
     def init_all(params: Any) -> Any:
         if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(params)):
@@ -87,7 +92,8 @@ def mannered(init: Callable[..., Any], update: Callable[..., Any], *, widens: bo
 
     def update_all(updates: Any, state: Any, params: Any = None, **extras: Any) -> Any:
         trained = fitted(updates, updates if params is None else params, widens, any_shape)
-        new, state = update(inside(trained), state, **extras)
+        read = {name: extra for name, extra in extras.items() if name in named or name not in CUSTOMARY}
+        new, state = update(inside(trained), state, **read)
         return outside(new, updates), state
 
     arguments = list(inspect.signature(update).parameters.values())

@@ -168,14 +168,14 @@ STATES: dict[str, tuple[Callable[[Subject], Any], list[str]]] = {
     "everything missing": (lambda of: {"step": of.state["step"]}, [OTHERS, "missing: "]),
     "half precision": (
         lambda of: first_array(of.state, lambda x: x.astype(jnp.float16)),
-        [r"has dtype float16 at [\w/]+, where \w+32", ANEW],
+        [r"has dtype float16 at [\w/ ]+, where \w+32", ANEW],
     ),
     "a string": (
         lambda of: first_array(of.state, lambda x: "x"),
-        [r"has 'x' \(str\) at [\w/]+, where an array of dtype \w+ is kept", ANEW],
+        [r"has 'x' \(str\) at [\w/ ]+, where an array of dtype \w+ is kept", ANEW],
     ),
-    "no value": (lambda of: {**abstract(of.state), "step": of.state["step"]}, [r"has no value at [\w/]+, where an array of", ANEW]),
-    "a batch": (lambda of: first_array(of.state, lambda x: jnp.stack([x, x])), [r"has shape \(2,.*\) at [\w/]+, where .* need \(", ANEW]),
+    "no value": (lambda of: {**abstract(of.state), "step": of.state["step"]}, [r"has no value at [\w/ ]+, where an array of", ANEW]),
+    "a batch": (lambda of: first_array(of.state, lambda x: jnp.stack([x, x])), [r"has shape \(2,.*\) at [\w/ ]+, where .* need \(", ANEW]),
 }
 
 # The same for every row.

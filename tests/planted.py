@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradtx.testing import Case, Survival
-from tests.mannered import Pair, mannered, stateless, trainable, wide, zeros
+from tests.mannered import Pair, is_none, mannered, stateless, trainable, wide, zeros
 from tests.references import averages, momentum
 
 LARGEST = np.iinfo(np.int32).max
@@ -116,8 +116,8 @@ def scaling_by_value_if_given(learning_rate: Any) -> Pair:
     """The same, and plain descent where there is no loss."""
     scaling = scaling_by_value(learning_rate)
 
-    def update(updates: Any, state: Any, params: Any = None, *, value: Any = 1.0) -> Any:
-        return scaling.update(updates, state, params, value=value)
+    def update(updates: Any, state: Any, params: Any = None, *, value: Any = 1.0, **extras: Any) -> Any:
+        return scaling.update(updates, state, params, value=value, **extras)
 
     return Pair(scaling.init, update)
 
@@ -125,9 +125,9 @@ def scaling_by_value_if_given(learning_rate: Any) -> Pair:
 def chained(part: Pair, forwards: bool) -> Pair:
     """A chain of one part and another that does nothing."""
 
-    def update(updates: Any, state: Any, params: Any = None, *, value: Any) -> Any:
-        extras = {"value": value} if forwards else {}
-        updates, first = part.update(updates, state["first"], params, **extras)
+    def update(updates: Any, state: Any, params: Any = None, *, value: Any, **extras: Any) -> Any:
+        read = {"value": value, **extras} if forwards else extras
+        updates, first = part.update(updates, state["first"], params, **read)
         return updates, {"first": first, "second": {}}
 
     return Pair(lambda params: {"first": part.init(params), "second": {}}, update)
@@ -157,8 +157,8 @@ def leaving_wide(learning_rate: Any) -> Pair:
     """Descent whose updates leave in float32, whatever came in."""
     descent = stateless(lambda g: -learning_rate * g)
 
-    def update(updates: Any, state: Any, params: Any = None) -> Any:
-        return descent.update(jax.tree.map(lambda g: wide(jnp.asarray(g)) if trainable(g) else g, updates), state, params)
+    def update(updates: Any, state: Any, params: Any = None, **extras: Any) -> Any:
+        return descent.update(jax.tree.map(lambda g: wide(jnp.asarray(g)) if trainable(g) else g, updates), state, params, **extras)
 
     return Pair(descent.init, update)
 
@@ -289,8 +289,8 @@ def training_integers(learning_rate: Any) -> Pair:
         is_integer = hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.integer)
         return leaf.astype(jnp.float32) if is_integer else leaf
 
-    def update(updates: Any, state: Any, params: Any = None) -> Any:
-        return descent.update(jax.tree.map(as_float, updates), state, jax.tree.map(as_float, params))
+    def update(updates: Any, state: Any, params: Any = None, **extras: Any) -> Any:
+        return descent.update(jax.tree.map(as_float, updates), state, jax.tree.map(as_float, params), **extras)
 
     return Pair(descent.init, update)
 
@@ -304,6 +304,63 @@ def dividing_by_square(learning_rate: Any, limit: float) -> Pair:
         return new, {"square": square}
 
     return mannered(lambda params: {"square": zeros(params)}, update)
+
+
+def dividing_by_deviation(learning_rate: Any, above: Callable[[jax.Array], jax.Array]) -> Pair:
+    """Descent divided by √variance, the mean square less the squared mean, which `above` keeps from falling below zero."""
+
+    def update(updates: Any, state: Any) -> Any:
+        g = jax.tree.map(lambda g: jnp.clip(g, -1e15, 1e15), updates)
+        mean = jax.tree.map(lambda m, g: 0.8 * m + 0.2 * g, state["mean"], g)
+        square = jax.tree.map(lambda v, g: 0.8 * v + 0.2 * g * g, state["square"], g)
+        new = jax.tree.map(lambda g, m, v: -learning_rate * g / jnp.sqrt(above(v - m * m) + 1e-12), g, mean, square)
+        return new, {"mean": mean, "square": square}
+
+    return mannered(lambda params: {"mean": zeros(params), "square": zeros(params)}, update)
+
+
+def refusing_extras(learning_rate: Any) -> Pair:
+    """Descent that takes no extra at all."""
+    descent = stateless(lambda g: -learning_rate * g)
+
+    def update(updates: Any, state: Any, params: Any = None) -> Any:
+        return descent.update(updates, state, params)
+
+    return Pair(descent.init, update)
+
+
+def decaying(learning_rate: Any, asks: bool) -> Pair:
+    """Descent with weight decay; without parameters it asks for them, or leaves the decay out."""
+    descent = stateless(lambda g: -learning_rate * g)
+
+    def decayed(u: Any, p: Any) -> Any:
+        return u - (learning_rate * 0.01 * p).astype(u.dtype) if trainable(u) and trainable(p) else u
+
+    def update(updates: Any, state: Any, params: Any = None, **extras: Any) -> Any:
+        new, state = descent.update(updates, state, params, **extras)
+        if params is None and asks:
+            raise ValueError("weight decay needs the parameters: call update(gradients, state, params).")
+        return new if params is None else jax.tree.map(decayed, new, jax.tree.map(jnp.asarray, params), is_leaf=is_none), state
+
+    return Pair(descent.init, update)
+
+
+def taking_signs(learning_rate: Any, size: Callable[[jax.Array], jax.Array]) -> Pair:
+    """Descent along g / |g|, and none where that is 0 / 0."""
+    return stateless(lambda g: jnp.where(g == 0, 0, -learning_rate * g / size(g)))
+
+
+def scheduled(learning_rate: Any, ahead: int) -> Pair:
+    """Descent whose rate may be a function of the count; it takes the smaller of its values now and `ahead`."""
+
+    def rate(count: jax.Array) -> Any:
+        return learning_rate(count) if callable(learning_rate) else learning_rate
+
+    def update(updates: Any, state: Any) -> Any:
+        smaller = jnp.minimum(rate(state["t"]), rate(state["t"] + ahead))
+        return jax.tree.map(lambda g: -smaller.astype(g.dtype) * g, updates), {"t": counted(state["t"])}
+
+    return mannered(lambda params: {"t": started()}, update)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -382,6 +439,9 @@ PLANTED = [
         "the step count is a number of the closure",
         slowing_in_python,
         slowing_safely,
+        also=dict.fromkeys(
+            ("customary_extras_may_be_passed", "missing_parameters_are_named"), "each compares two first steps, and the second is later"
+        ),
     ),
     Planted(
         "state changed in place",
@@ -403,7 +463,7 @@ PLANTED = [
         "a Python branch depends on the gradient",
         clipping_in_python,
         clipping,
-        also=dict.fromkeys((*TRACED_STEP, "strict_promotion_is_kept"), UNTRACEABLE_STEP),
+        also=dict.fromkeys((*TRACED_STEP, "strict_promotion_is_kept", "random_draws_are_fresh"), UNTRACEABLE_STEP),
     ),
     Planted(
         "moments in the parameters' dtype",
@@ -546,5 +606,42 @@ PLANTED = [
         "integers have updates as if they were float32",
         training_integers,
         descending,
+    ),
+    Planted(
+        "variance below zero",
+        "constant_gradients_do_no_harm",
+        "the mean square less the square of the mean rounds below zero, and its root is NaN",
+        lambda learning_rate: dividing_by_deviation(learning_rate, lambda x: x),
+        lambda learning_rate: dividing_by_deviation(learning_rate, lambda x: jnp.maximum(x, 0)),
+        survives="leaf",
+        averages=True,
+    ),
+    Planted(
+        "extras of others refused",
+        "customary_extras_may_be_passed",
+        "update takes no extra, so that no loop that passes one can hold it",
+        refusing_extras,
+        descending,
+    ),
+    Planted(
+        "decay left out in silence",
+        "missing_parameters_are_named",
+        "without parameters there is no weight decay, and no word of it",
+        lambda learning_rate: decaying(learning_rate, asks=False),
+        lambda learning_rate: decaying(learning_rate, asks=True),
+    ),
+    Planted(
+        "NaN in the branch not taken",
+        "no_false_alarm_of_nan_checking",
+        "0 / 0 is computed and not chosen",
+        lambda learning_rate: taking_signs(learning_rate, jnp.abs),
+        lambda learning_rate: taking_signs(learning_rate, lambda g: jnp.where(g == 0, 1, jnp.abs(g))),
+    ),
+    Planted(
+        "schedule at two counts",
+        "schedules_see_every_step_once",
+        "the rate is taken of this step and of the next at once",
+        lambda learning_rate: scheduled(learning_rate, ahead=1),
+        lambda learning_rate: scheduled(learning_rate, ahead=0),
     ),
 ]

@@ -100,3 +100,21 @@ def test_joined_pieces_are_differentiable_before_they_begin():
         return gx.join_schedules((gx.linear_schedule(0.0, peak, 100), gx.sgdr_schedule(peak, 50, 2.0)), (100,))(5)
 
     np.testing.assert_allclose(jax.grad(early)(0.1), 0.05, rtol=1e-6)
+
+
+def test_a_pattern_of_untrained_leaves_is_no_misspelling():
+    params = {"emb": {"ids": jnp.arange(3)}, "w": jnp.ones(2)}
+    frozen = gx.freeze("emb/*", gx.sgd(0.1))
+    updates, _ = frozen.update({"emb": {"ids": jnp.arange(3)}, "w": jnp.ones(2)}, frozen.init(params), params)
+    np.testing.assert_allclose(updates["w"], -0.1, rtol=1e-6)
+    with pytest.raises(ValueError, match="matches no leaf"):
+        gx.freeze("embed/*", gx.sgd(0.1)).init(params)
+
+
+@pytest.mark.parametrize("tx", [gx.add_noise(0.1, 0.55, 0), gx.random_search(0.1, 0)], ids=lambda tx: tx.form.name)
+def test_draws_lie_like_the_leaves_on_an_explicit_mesh(tx):
+    mesh = jax.make_mesh((8,), ("x",), axis_types=(jax.sharding.AxisType.Explicit,))
+    with jax.set_mesh(mesh):
+        params = {"w": jax.device_put(jnp.ones((16, 2)), jax.P("x"))}
+        updates = jax.jit(lambda params: tx.update(params, tx.init(params), params, value_fn=lambda p: jnp.sum(p["w"]))[0])(params)
+        assert jax.typeof(updates["w"]) == jax.typeof(params["w"])

@@ -179,9 +179,12 @@ ERRORS = {
     ),
     "missing argument": (
         lambda: gx.adam(),
-        "adam: missing a required argument: 'learning_rate'. Write adam(learning_rate, b1=0.9, b2=0.999, eps=1e-08).",
+        "adam: missing a required argument: 'learning_rate'. Write adam(learning_rate, b1=0.9, b2=0.999, eps=1e-08, storage=None).",
     ),
-    "unknown attribute": (lambda: TX.rate, "adam has no argument 'rate'. It has: learning_rate, b1, b2, eps."),
+    "unknown attribute": (
+        lambda: TX.rate,
+        "adam has no argument 'rate' (did you mean 'storage'?). It has: learning_rate, b1, b2, eps, storage.",
+    ),
     "assignment": (lambda: setattr(TX, "b1", 0.5), "adam(...) is a value and cannot be changed; write tx = tx.replace(b1=0.5)."),
     "unknown choice": (
         lambda: gx.scale_by_rms(gx.ema(0.9), 1e-8, of="grads"),
@@ -237,6 +240,10 @@ ERRORS = {
         lambda: updated(gx.adamw(0.1, where="*/kernel")),
         "where='*/kernel' matches no leaf; the paths are b, s, w.",
     ),
+    "leaf asked for what it has not": (
+        lambda: updated(gx.adamw(0.1, where=lambda path, leaf: leaf.itemsize > 2)),
+        "where asked the leaf b for 'itemsize'. It may ask for shape, dtype, ndim and size",
+    ),
     "factors of another shape": (
         lambda: updated(gx.scale_by_tree({"w": jnp.ones(3), "b": 1.0, "s": 1.0})),
         "scale_by_tree: factors have an array of shape (3,) and dtype float32 at w, where the updates have shape (4, 3).",
@@ -271,9 +278,9 @@ def test_the_message_says_what_is_wrong_and_what_to_write(name):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_factory_refuses_a_gradient_that_would_broadcast(case):
     tx = case.make()
-    state = tx.init(PARAMS)
+    params = PARAMS if case.params is None else case.params
     with pytest.raises(ValueError, match=r"have shape \(4, 1\) at w"):
-        tx.update({**GRADS, "w": jnp.ones((4, 1))}, state, PARAMS)
+        tx.update({**params, "w": jnp.ones((4, 1))}, tx.init(params), params)
 
 
 def test_a_failed_update_loses_nothing():

@@ -60,6 +60,10 @@ WRAPPERS = {
     "named": lambda tx: gx.named("mine", tx),
     "skip_nonfinite": gx.skip_nonfinite,
     "freeze": lambda tx: gx.freeze(lambda path, leaf: False, tx),
+    "skip_spikes": lambda tx: gx.skip_spikes(tx, 1e9),
+    "every": lambda tx: gx.every(1, tx),
+    "average": gx.average,
+    "uniform_average": gx.uniform_average,
 }
 
 

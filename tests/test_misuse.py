@@ -25,7 +25,9 @@ HESSIANS = {"scale_by_hessian", "newton", "scale_by_conjugate_gradient", "newton
 DRAWS = {"keep_best_draw", "random_search"}
 TAKES_ANY_EXTRA = "foreign"
 NEED_VALUE_FN = HESSIANS | DRAWS
-NEED_PARAMS = NEED_VALUE_FN | {"add_decayed_weights", "adamw", "lion"}
+UPHILL, DOWNHILL = {"add_decayed_weights", "scale_by_local_rate", "cautious_weight_decay"}, {"subtract_decayed_weights", "shrink_weights"}
+LAYERWISE = {"scale_by_trust_ratio", "adaptive_grad_clip", "lamb", "lars", "novograd", "mars_adamw", "fromage"}
+NEED_PARAMS = NEED_VALUE_FN | UPHILL | DOWNHILL | LAYERWISE | {"adamw", "lion"}
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +80,8 @@ def test_without_parameters_the_state_tells_what_does_not_fit(name):
     row, trees = subject(name), ("a missing key", "an extra key", "a list", "another shape", "another rank", "integers", "None at a leaf")
     bad = {what: misuse.GRADIENTS[what][0] for what in trees}
     told = {what: grads for what, grads in bad.items() if name not in NEED_PARAMS and row.tells_apart(grads)}
-    assert bool(told) == (name not in NEED_PARAMS and row.remembers())
+    # What observe remembers is one scalar, whatever the parameters.
+    assert bool(told) == (name not in NEED_PARAMS | {"observe"} and row.remembers())
     hold(
         {
             what: fault(functools.partial(row.update, grads, params=None), f"^{row.part}: the state ", misuse.ANEW)
@@ -172,7 +175,9 @@ RATE, DECAYED = gx.scale_by_learning_rate(0.1), gx.add_decayed_weights(0.1, "w")
 TWO_RATES = (
     r"^chain: part 2 gives a learning rate, \w+\(...\), behind that of part 1, \w+\(...\): .*Keep one of the two; .*write scale\(c\)"
 )
-BEHIND = r"^chain: part 2, add_decayed_weights\(...\), stands behind the learning rate of part 1, \w+\(...\), .*Put it before: "
+BEHIND = r"^chain: part 2, \w+\(...\), stands behind the learning rate of part 1, \w+\(...\), .*Put it before: "
+
+EARLY = r"^chain: part 1, \w+\(...\), stands before the learning rate of part 2, \w+\(...\), .*Put it behind: chain"
 
 
 def has_learning_rate(name):
@@ -195,10 +200,9 @@ def test_a_chain_has_one_learning_rate_and_decay_comes_before_it(name, wrap):
     tx, rated = wrap(subject(name).tx), has_learning_rate(name)
     for other in (RATE, gx.adam(0.1)):
         behind, before = functools.partial(gx.chain, tx, wrap(other)), functools.partial(gx.chain, gx.chain(wrap(other)), tx)
-        assert fault(behind, TWO_RATES) == (None if rated else "accepted")
-        assert fault(before, BEHIND if name == "add_decayed_weights" else TWO_RATES) == (
-            None if rated or name == "add_decayed_weights" else "accepted"
-        )
+        early = name in DOWNHILL
+        assert fault(behind, EARLY if early else TWO_RATES) == (None if rated or early else "accepted")
+        assert fault(before, BEHIND if name in UPHILL else TWO_RATES) == (None if rated or name in UPHILL else "accepted")
     assert fault(functools.partial(gx.chain, tx, wrap(DECAYED)), BEHIND) == (None if rated else "accepted")
     for legal in ((DECAYED, tx), (tx, gx.clip(1.0)), (gx.trace(0.9), tx), (tx, gx.scale(0.5))):
         assert fault(functools.partial(gx.chain, gx.clip(1.0), gx.chain(*legal))) == "accepted"

@@ -10,6 +10,7 @@ from tests.planted import PLANTED, Planted
 SLOW = {
     "arranging_leaves_changes_nothing",
     "complex_equals_real_and_imaginary_parts",
+    "constant_gradients_do_no_harm",
     "donation_works",
     "every_kind_of_tree",
     "explicit_meshes_work",
@@ -71,6 +72,7 @@ def test_laws_that_are_not_for_a_twin_say_why():
         "it draws no random numbers",
         "it needs no extra",
         "it counts nothing in its state",
+        "no schedule may stand for a number of it",
     }
 
 

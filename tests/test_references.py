@@ -13,9 +13,25 @@ import pytest
 
 import gradtx as gx
 from tests import references
-from tests.dialects import TINY, paper_amsgrad, paper_nadam
+from tests.certified.matrix import is_matrix, projections
+from tests.dialects import TINY, paper_adan, paper_amsgrad, paper_nadam, paper_nadamw
 from tests.paths import drawn, in_gradtx, on_bowl
-from tests.references import adam, adaptive, bowl, controllers, momentum, newton, search
+from tests.references import (
+    adam,
+    adan,
+    adaptive,
+    bowl,
+    controllers,
+    elementwise,
+    layerwise,
+    matrix,
+    momentum,
+    newton,
+    rprop,
+    schedule_free,
+    search,
+    storage,
+)
 from tests.references.problem import STEPS, Path, distance, draws, follow, follow_whole
 
 
@@ -26,6 +42,7 @@ class Case(NamedTuple):
     reference: Callable[..., Iterator[Any]]
     numbers: dict[str, float]
     follow: Callable[..., Path] = follow
+    numbers: dict[str, Any]
 
 
 CASES = {
@@ -82,6 +99,14 @@ CASES = {
     # The authors' code rectifies from ρ = 5 on, the paper from 4: see test_radam_departs_from_its_paper_in_the_fifth_step.
     "radam": Case(gx.radam(0.1, 0.8, 0.95, TINY), adam.radam, {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "tractable": 5.0}),
     "radam defaults": Case(gx.radam(0.1, eps=TINY), adam.radam, {"alpha": 0.1, "tractable": 5.0}),
+    "adafactor": Case(
+        gx.adafactor(0.1, 0.8, 1e-30, 0.7, 0.3, storage=gx.rank_one(3)),
+        storage.adafactor,
+        {"rho": 0.1, "beta": 0.8, "d": 0.7, "eps2": 0.3},
+    ),
+    "adafactor defaults": Case(gx.adafactor(0.1, storage=gx.rank_one(2)), storage.adafactor, {"rho": 0.1}),
+    "sm3": Case(gx.sm3(0.1, gx.identity(), TINY), storage.sm3, {"eta": 0.1}),
+    "sm3, momentum": Case(gx.sm3(0.1, gx.ema(0.8), TINY), storage.sm3, {"eta": 0.1, "beta": 0.8}),
     "laprop": Case(gx.laprop(0.1, 0.8, 0.95, 0.3), adam.laprop, {"lamda": 0.1, "mu": 0.8, "nu": 0.95, "eps": 0.3}),
     "laprop defaults": Case(gx.laprop(0.1), adam.laprop, {"lamda": 0.1}),
     "dog": Case(gx.dog(reps_rel=0.03, eps_root=0.3), controllers.dog, {"rel": 0.03, "eps": 0.3}, follow_whole),
@@ -95,6 +120,187 @@ CASES = {
         follow_whole,
     ),
     "prodigy defaults": Case(gx.prodigy(), controllers.prodigy, {"d": 1e-6}, follow_whole),
+    "muon": Case(
+        gx.muon(0.1, is_matrix, 0.8, 0.2, 0.7, 0.9, 0.3, orthogonal=gx.orthogonalize("deepseek"), scaling=gx.scale_by_larger_side()),
+        matrix.muon,
+        {"eta": 0.1, "mu": 0.8, "lamda": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 0.3, "table": matrix.DEEPSEEK, "rms": 1.0},
+    ),
+    "muon defaults": Case(gx.muon(0.1, is_matrix), matrix.muon, {"eta": 0.1}),
+    "soap": Case(
+        gx.soap(0.1, is_matrix, 0.8, 0.9, 0.3, 0.2, 0.7, 3),
+        matrix.soap,
+        {"eta": 0.1, "lamda": 0.2, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "decay": 0.7, "every": 3},
+    ),
+    "soap defaults": Case(gx.soap(0.1, is_matrix), matrix.soap, {"eta": 0.1}),
+    "shampoo": Case(
+        gx.shampoo(0.1, is_matrix, 0.8, 0.9, 0.3, 0.2, 0.5, 1e-2, 3),
+        matrix.shampoo,
+        {"eta": 0.1, "lamda": 0.2, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "exponent": 0.5, "matrix_eps": 1e-2, "every": 3},
+    ),
+    "shampoo defaults": Case(gx.shampoo(0.1, is_matrix), matrix.shampoo, {"eta": 0.1}),
+    "normuon": Case(
+        gx.normuon(0.1, is_matrix, 0.8, 0.7, 0.2, 0.7, 0.9, 0.3, 0),
+        matrix.normuon,
+        {"eta": 0.1, "mu": 0.8, "decay": 0.7, "lamda": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 0.3, "axis": 0},
+    ),
+    "normuon defaults": Case(gx.normuon(0.1, is_matrix), matrix.normuon, {"eta": 0.1}),
+    "adamuon": Case(
+        gx.adamuon(0.1, is_matrix, 0.8, 0.7, 0.2, 0.7, 0.9, 0.3),
+        matrix.adamuon,
+        {"eta": 0.1, "mu": 0.8, "decay": 0.7, "lamda": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 0.3},
+    ),
+    "adamuon defaults": Case(gx.adamuon(0.1, is_matrix), matrix.adamuon, {"eta": 0.1}),
+    "sinkgd": Case(
+        gx.sinkgd(0.1, is_matrix, 0.7, 0.9, 1e-3, 0.2, 0.3, 2),
+        matrix.sinkgd,
+        {"eta": 0.1, "lamda": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 1e-3, "alpha": 0.3, "iterations": 2},
+    ),
+    "sinkgd defaults": Case(gx.sinkgd(0.1, is_matrix), matrix.sinkgd, {"eta": 0.1}),
+    "scion": Case(
+        gx.scion(0.1, is_matrix, 2.0, 3.0, 0.8, 0.5, 0),
+        matrix.scion,
+        {"gamma": 0.1, "rho": 2.0, "rho_others": 3.0, "alpha": 0.2, "shrink": 0.5, "axis": 0},
+    ),
+    "scion defaults": Case(gx.scion(0.1, is_matrix), matrix.scion, {"gamma": 0.1}),
+    "adan": Case(
+        gx.adan(0.1, 0.8, 0.7, 0.95, 0.3), adan.corrected_adan, {"eta": 0.1, "beta1": 0.2, "beta2": 0.3, "beta3": 0.05, "eps": 0.3}
+    ),
+    "adan defaults": Case(gx.adan(0.1), adan.corrected_adan, {"eta": 0.1}),
+    "adan as published": Case(
+        paper_adan(0.1, 0.8, 0.7, 0.95, 0.3), adan.adan, {"eta": 0.1, "beta1": 0.2, "beta2": 0.3, "beta3": 0.05, "eps": 0.3}
+    ),
+    "ademamix": Case(
+        gx.ademamix(0.1, 0.8, 0.95, 0.97, 3.0, 0.3, 0.2),
+        elementwise.ademamix,
+        {"eta": 0.1, "beta1": 0.8, "beta2": 0.95, "beta3": 0.97, "alpha": 3.0, "eps": 0.3, "lamda": 0.2},
+    ),
+    "ademamix defaults": Case(gx.ademamix(0.1), elementwise.ademamix, {"eta": 0.1}),
+    "ademamix, warmups": Case(
+        gx.ademamix(
+            0.1,
+            b3=gx.shifted_schedule(gx.half_life_schedule(0.9, 0.9999, 40), 1),
+            alpha=gx.shifted_schedule(gx.linear_schedule(0, 5, 40), 1),
+        ),
+        elementwise.ademamix,
+        {"eta": 0.1, "warmup": 40},
+    ),
+    "adadelta": Case(gx.adadelta(1.0, 0.7, 0.3), elementwise.adadelta, {"rho": 0.7, "eps": 0.3}),
+    "adadelta defaults": Case(gx.adadelta(), elementwise.adadelta, {}),
+    "adopt": Case(
+        gx.adopt(0.1, 0.8, 0.95, 0.3, gx.power_schedule(1.0, 0.1)),
+        elementwise.adopt,
+        {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "exponent": 0.1},
+    ),
+    "adopt defaults": Case(gx.adopt(0.1), elementwise.adopt, {"alpha": 0.1}),
+    "sgdw": Case(gx.sgdw(0.1, gx.trace(0.8), 0.2), elementwise.sgdw, {"alpha": 0.1, "lamda": 0.1 * 0.2, "beta1": 0.8}),
+    "sgdw defaults": Case(gx.sgdw(0.1), elementwise.sgdw, {"alpha": 0.1, "lamda": 0.1 * 5e-4}),
+    "adamaxw": Case(
+        gx.adamaxw(0.1, 0.8, 0.95, TINY, 0.2), elementwise.adamaxw, {"alpha": 0.1, "lamda": 0.1 * 0.2, "beta1": 0.8, "beta2": 0.95}
+    ),
+    "adamaxw defaults": Case(gx.adamaxw(0.1, eps=TINY), elementwise.adamaxw, {"alpha": 0.1, "lamda": 0.1 * 0.01}),
+    "nadamw as published": Case(
+        paper_nadamw(0.1, 0.8, 0.95, 0.3, 0.2, 0.1),
+        elementwise.nadamw,
+        {"alpha": 0.1, "lamda": 0.1 * 0.2, "mu": 0.8, "nu": 0.95, "eps": 0.3, "psi": 0.1},
+    ),
+    "sign_sgd": Case(gx.sign_sgd(0.1), elementwise.sign_sgd, {"delta": 0.1}),
+    "rprop": Case(
+        gx.rprop(0.1, 0.7, 1.5, 0.02, 0.3),
+        rprop.irprop_minus,
+        {"delta_0": 0.1, "eta_minus": 0.7, "eta_plus": 1.5, "delta_min": 0.02, "delta_max": 0.3},
+    ),
+    "rprop defaults": Case(gx.rprop(0.1), rprop.irprop_minus, {"delta_0": 0.1}),
+    "simplified_ademamix": Case(
+        gx.simplified_ademamix(0.1, 0.8, 0.9, 3.0, 0.3, 0.2),
+        elementwise.simplified_ademamix,
+        {"eta": 0.1, "beta1": 0.8, "beta2": 0.9, "alpha": 3.0, "eps": 0.3, "lamda": 0.2},
+    ),
+    "simplified_ademamix defaults": Case(gx.simplified_ademamix(0.1), elementwise.simplified_ademamix, {"eta": 0.1}),
+    "galore": Case(
+        gx.galore(0.1, is_matrix, 2, 0.8, 0.9, 0.3, 0.2, 0.5, 3),
+        matrix.galore,
+        {"eta": 0.1, "rank": 2, "lamda": 0.2, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "alpha": 0.5, "every": 3},
+    ),
+    "galore defaults": Case(gx.galore(0.1, is_matrix), matrix.galore, {"eta": 0.1}),
+    "apollo": Case(
+        gx.apollo(0.1, is_matrix, 7, 2, 0.8, 0.9, 0.3, 0.2, 0.5, 1.1, 3),
+        matrix.apollo,
+        {
+            **{"eta": 0.1, "draws": projections(7, 2, 3), "lamda": 0.2},
+            **{"beta1": 0.8, "beta2": 0.9, "eps": 0.3, "alpha": 0.5, "gamma": 1.1},
+        },
+    ),
+    "acprop": Case(gx.acprop(0.1, 0.8, 0.95, 0.3, 0.3), elementwise.acprop, {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3}),
+    "acprop defaults": Case(gx.acprop(0.1), elementwise.acprop, {"alpha": 0.1}),
+    "optimistic_gradient_descent": Case(
+        gx.optimistic_gradient_descent(0.1, 0.7, 0.4), elementwise.optimistic_gradient_descent, {"eta": 0.1, "alpha": 0.7, "beta": 0.4}
+    ),
+    "optimistic_gradient_descent defaults": Case(
+        gx.optimistic_gradient_descent(0.1), elementwise.optimistic_gradient_descent, {"eta": 0.1}
+    ),
+    "optimistic_adam": Case(
+        gx.optimistic_adam(0.1, 0.7, 0.4, 0.8, 0.95, 0.3),
+        elementwise.optimistic_adam,
+        {"eta": 0.1, "alpha": 0.7, "beta": 0.4, "beta1": 0.8, "beta2": 0.95, "eps": 0.3},
+    ),
+    "optimistic_adam defaults": Case(gx.optimistic_adam(0.1), elementwise.optimistic_adam, {"eta": 0.1}),
+    "madgrad": Case(gx.madgrad(0.1, 0.7, TINY), elementwise.madgrad, {"gamma": 0.1, "c": 0.3}),
+    "madgrad defaults": Case(gx.madgrad(0.1, eps=TINY), elementwise.madgrad, {"gamma": 0.1}),
+    "ftrl": Case(gx.ftrl(0.1, 0.3, 0.5, 0.2), elementwise.ftrl, {"alpha": 0.1, "beta": 0.3, "lamda1": 0.5, "lamda2": 0.2}),
+    "ftrl defaults": Case(gx.ftrl(0.1), elementwise.ftrl, {"alpha": 0.1}),
+    "tiger": Case(gx.tiger(0.1, 0.8, 0.2), elementwise.tiger, {"eta": 0.1, "beta": 0.8, "lamda": 0.2}),
+    "tiger defaults": Case(gx.tiger(0.1), elementwise.tiger, {"eta": 0.1}),
+    "adamc": Case(
+        gx.adamc(gx.linear_schedule(0.1, 0, 80), 0.1, 0.8, 0.95, 0.3, 0.2),
+        elementwise.adamc,
+        {"gamma_max": 0.1, "steps": 80, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "lamda": 0.2},
+    ),
+    "adamc defaults": Case(gx.adamc(gx.linear_schedule(0.1, 0, 60), 0.1), elementwise.adamc, {"gamma_max": 0.1, "steps": 60}),
+    "qhm": Case(gx.qhm(0.1, 0.8, 0.6), elementwise.qhm, {"alpha": 0.1, "beta": 0.8, "nu": 0.6}),
+    "qhm defaults": Case(gx.qhm(0.1), elementwise.qhm, {"alpha": 0.1}),
+    "qhadam": Case(
+        gx.qhadam(0.1, 0.8, 0.95, 0.6, 0.9, 0.3),
+        elementwise.qhadam,
+        {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "nu1": 0.6, "nu2": 0.9, "eps": 0.3},
+    ),
+    "qhadam defaults": Case(gx.qhadam(0.1), elementwise.qhadam, {"alpha": 0.1}),
+    "schedule_free_sgd": Case(
+        gx.schedule_free_sgd(0.1, 0.8, 0.2), schedule_free.schedule_free_sgd, {"gamma": 0.1, "beta": 0.8, "decay": 0.2}
+    ),
+    "schedule_free_sgd defaults": Case(gx.schedule_free_sgd(0.1), schedule_free.schedule_free_sgd, {"gamma": 0.1}),
+    # The first of 10 steps of warmup has a tenth of the rate.
+    "schedule_free_adamw": Case(
+        gx.schedule_free_adamw(gx.linear_schedule(0.01, 0.1, 9), 0.8, 0.95, 0.3, 0.2),
+        schedule_free.schedule_free_adamw,
+        {"gamma": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "decay": 0.2, "warmup": 10},
+    ),
+    "schedule_free_adamw defaults": Case(gx.schedule_free_adamw(0.1), schedule_free.schedule_free_adamw, {"gamma": 0.1}),
+    "muonh": Case(
+        gx.muonh(0.1, is_matrix, 0.2, 0.8, 0.7, 0.9, 1e-12),
+        matrix.muonh,
+        {"eta": 0.1, "eta_others": 0.2, "mu": 0.8, "beta1": 0.7, "beta2": 0.9, "eps": 1e-12},
+    ),
+    "adamh": Case(
+        gx.adamh(0.1, is_matrix, 0.2, 0.7, 0.9, 1e-12),
+        matrix.adamh,
+        {"eta": 0.1, "eta_others": 0.2, "beta1": 0.7, "beta2": 0.9, "eps": 1e-12},
+    ),
+    "lars": Case(gx.lars(0.1, 0.2, 0.3, gx.trace(0.8)), layerwise.lars, {"gamma": 0.1, "eta": 0.2, "beta": 0.3, "m": 0.8}),
+    "lars defaults": Case(gx.lars(0.1), layerwise.lars, {"gamma": 0.1}),
+    "lamb": Case(gx.lamb(0.1, 0.8, 0.95, 0.3, 0.2), layerwise.lamb, {"eta": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "lamda": 0.2}),
+    "lamb defaults": Case(gx.lamb(0.1), layerwise.lamb, {"eta": 0.1}),
+    "novograd": Case(
+        gx.novograd(0.1, 0.8, 0.9, 0.3, 0.2), layerwise.novograd, {"lamda": 0.1, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "d": 0.2}
+    ),
+    "novograd defaults": Case(gx.novograd(0.1, eps=TINY), layerwise.novograd, {"lamda": 0.1}),
+    "mars_adamw": Case(
+        gx.mars_adamw(0.1, 0.8, 0.95, 0.3, 0.5, 0.2),
+        layerwise.mars_adamw,
+        {"eta": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "gamma": 0.5, "lamda": 0.2},
+    ),
+    "mars_adamw defaults": Case(gx.mars_adamw(0.1), layerwise.mars_adamw, {"eta": 0.1}),
+    "fromage": Case(gx.fromage(0.3), layerwise.fromage, {"eta": 0.3}),
+    "fromage of the authors": Case(gx.fromage(0.01), layerwise.fromage, {"eta": 0.01}),
 }
 
 

@@ -321,7 +321,7 @@ JUMPS = {
 
 @pytest.mark.parametrize("name", JUMPS)
 def test_a_stretch_of_no_length_is_a_jump(name):
-    """Lengths of zero are refused where they are known, so the numbers are traced here."""
+    """Most lengths of zero are refused where they are known, so the numbers are traced here."""
     factory, numbers, values = JUMPS[name]
     steps = np.array(list(values))
     there = jax.jit(lambda numbers: jax.vmap(factory(*numbers))(steps))(numbers)
@@ -365,6 +365,8 @@ def test_a_jump_is_one_with_concrete_lengths_as_well():
     schedule = gx.warmup_cosine_decay_schedule(0.0, 1.0, 100, 100)
     np.testing.assert_allclose(schedule(np.array([50, 99, 100, 101])), [0.5, 0.99, 0.0, 0.0], atol=1e-6)
     assert float(gx.linear_onecycle_schedule(100, 0.3, 0.5, 1.0)(100)) == pytest.approx(0.012e-4, rel=1e-2)
+    assert float(gx.warmup_cosine_decay_schedule(0.0, 1.0, 0, 100)(0)) == 1.0
+    assert float(gx.warmup_stable_decay_schedule(0.3, 0, 100, 50)(0)) == pytest.approx(0.3)
 
 
 MISFITS = {

@@ -13,7 +13,15 @@ from gradtx import testing
 
 PACKAGE = pathlib.Path(gx.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-LAYERS = [{"_core"}, {"_schedules", "_moments"}, {"_transforms"}, {"_wrappers"}, {"_optimizers"}, {"_gradients"}, {"testing"}]
+LAYERS = [
+    {"_core"},
+    {"_schedules", "_storage", "_moments"},
+    {"_transforms", "_bases"},
+    {"_wrappers"},
+    {"_optimizers"},
+    {"_gradients"},
+    {"testing"},
+]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 CORE_ORDER = [
     "hints",
@@ -31,16 +39,22 @@ CORE_ORDER = [
     "numerics",
     "whole",
     "trees",
+    "matrices",
+    "coordinates",
     "selection",
     "random",
+    "rounding",
     "rooted",
     "signals",
     "state",
     "run",
     "placement",
     "contract",
+    "evaluation",
     "transformation",
+    "eval_params",
     "apply",
+    "commit",
     "hyperparameters",
     "spec",
     "describe",

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from gradtx._core.numerics import widened
 from gradtx._core.random import leaf_key
+from gradtx._core.rounding import stochastically_rounded
 from gradtx._core.trees import Boundary, is_trainable
 from gradtx._core.types import PyTree
 
@@ -35,14 +36,4 @@ def _added(param: Any, update: Any, key: jax.Array | None) -> Any:
     total = jnp.asarray(param).astype(wide) + jnp.asarray(update).astype(wide)
     if key is None or dtype == wide:
         return jax.lax.convert_element_type(total, dtype)
-    return _stochastically_rounded(total, dtype, key)
-
-
-def _stochastically_rounded(x: jax.Array, dtype: Any, key: jax.Array) -> jax.Array:
-    """One of the two neighbours of x in `dtype`, each with a probability that falls linearly with its distance."""
-    nearest = x.astype(dtype)
-    error = x - nearest.astype(x.dtype)
-    other = jnp.nextafter(nearest, jnp.where(error > 0, jnp.inf, -jnp.inf).astype(dtype))
-    gap = jnp.abs(other.astype(x.dtype) - nearest.astype(x.dtype))
-    taken = jax.random.uniform(key, x.shape, x.dtype) * gap < jnp.abs(error)
-    return jnp.where(taken & (error != 0) & jnp.isfinite(gap), other, nearest)
+    return stochastically_rounded(total, dtype, key)

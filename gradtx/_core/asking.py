@@ -17,6 +17,16 @@ def asks_for_anything(body: Callable[..., Any]) -> bool:
     return any(code.co_name == "update" and code.co_flags & inspect.CO_VARKEYWORDS for code in _codes(body))
 
 
+def takes_extras(update: Callable[..., Any]) -> bool:
+    """Whether a function takes extras under any name."""
+    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(update).parameters.values())
+
+
+def asks_by_keyword(function: Callable[..., Any]) -> bool:
+    """Whether a function asks for anything by keyword."""
+    return any(p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD) for p in inspect.signature(function).parameters.values())
+
+
 def _codes(body: Callable[..., Any]) -> Iterator[types.CodeType]:
     yield from _within(body.__code__)
     for name in body.__code__.co_names:

@@ -18,16 +18,16 @@ from gradtx._core.written import readable, source
 FORMS: dict[str, "Form"] = {}
 """Every decorated factory by the name that a spec gives it."""
 
-RESERVED = {"form", "arguments", "init", "update", "carry", "pair", "replace", "bind", "at_step", "argument_kind", "children", "branches"}
+OF_CALLS = {"form", "arguments", "replace", "at_step", "argument_kind", "children", "branches"}
+RESERVED = OF_CALLS | {"init", "update", "carry", "evaluate", "pair", "bind", "nonnegative"}
 
 
 class Form:
     """A decorated factory: its name, its body and what each of its arguments may be.
 
-    `averages` says that its updates are a running average (or tells so from its state and from the flow behind its
-    moment); `composes` that it is `chain` itself; `renames` that it only gives another transformation a name, its
-    argument `name`; `uphill` that it adds what points uphill; `any_extras` tells from the arguments whether its update
-    takes extras under any name; `check` looks at several arguments at once.
+    `averages` says that its updates are a running average (or tells so from state and moment); `composes` that it is `chain` itself;
+    `renames` that it only gives another its argument `name`; `uphill` that it adds what points uphill (False: downhill); `evaluates` that
+    it has other parameters to evaluate at; `any_extras` tells if its update takes extras under any name; `check` sees several arguments.
     """
 
     def __init__(
@@ -38,13 +38,14 @@ class Form:
         averages: bool | Callable[[Any, Any], bool] = False,
         composes: bool = False,
         renames: bool = False,
-        uphill: bool = False,
+        uphill: bool | None = None,
+        evaluates: bool = False,
         any_extras: Callable[[Mapping[str, Any]], bool] | None = None,
         check: Check | None = None,
     ) -> None:
         self.body, self.make = body, make
         self.averages, self.composes, self.renames, self.uphill = averages, composes, renames, uphill
-        self.any_extras, self.check = any_extras, check
+        self.evaluates, self.any_extras, self.check = evaluates, any_extras, check
         self.name = body.__name__.lstrip("_")
         self.signature = inspect.signature(body)
         self.variadic = next((p.name for p in self.signature.parameters.values() if p.kind is p.VAR_POSITIONAL), None)

@@ -47,6 +47,11 @@ def _init(tx: Call, inner: PyTree, leaves: Leaves) -> dict[str, Any]:
     return jax.tree.map(_strong, entries)
 
 
+def expected_entries(tx: Call, inner: PyTree, leaves: Leaves) -> PyTree:
+    """What the entries of a state look like for a tree as the parts see it."""
+    return jax.eval_shape(functools.partial(_init, tx, leaves=leaves), inner)
+
+
 def _strong(leaf: Any) -> jax.Array:
     """An array without weak type, so that the first step does not change the state's type."""
     array = jnp.asarray(leaf)
@@ -120,7 +125,7 @@ def _step(
     tx: Call, updates: PyTree, state: PyTree, params: PyTree, extras: Mapping[str, Any], leaves: Leaves
 ) -> tuple[PyTree, dict[str, Any]]:
     step, entries = jnp.asarray(state["step"]), {name: entry for name, entry in state.items() if name != "step"}
-    expected = jax.eval_shape(functools.partial(_init, tx, leaves=leaves), updates if params is None else params)
+    expected = expected_entries(tx, updates if params is None else params, leaves)
     check_entries(entries, expected, label(tx), exact=params is not None)
     signals = Signals(step=step, leaves=leaves, extras=extras)
     flow, new_entries = update_entries(tx, Flow(updates, updates), entries, params, signals)

@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+import jax
 import jax.numpy as jnp
 
 from gradtx._core.call import Call, one_by_one
@@ -43,6 +44,6 @@ def _of_arguments(part: Call, step: Any, entry: Any) -> dict[str, Any]:
     for name, value in part.branches():
         inner = tuple(child for child in one_by_one(value) if isinstance(child, GradientTransformation))
         value = _of_parts(inner, within, entry.get(name, entry)) if inner else evaluated(value, step)
-        if value is not None and not (isinstance(value, dict) and not value):
+        if jax.tree.leaves(value):
             found[name] = value
     return found

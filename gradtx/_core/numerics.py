@@ -18,6 +18,11 @@ def next_step(step: jax.Array) -> jax.Array:
     return jnp.minimum(step, LAST_STEP - 1) + 1
 
 
+def reached(count: jax.Array, number: Any) -> jax.Array:
+    """Whether a count of steps is at least `number`, which need not be whole, and may be traced."""
+    return count.astype(float) >= jnp.asarray(number, float)
+
+
 def widened(dtype: Any) -> Any:
     """The real dtype that arithmetic on leaves of `dtype` is done in: float32, or float64 where the leaf is that wide."""
     if jnp.issubdtype(dtype, jnp.complexfloating):

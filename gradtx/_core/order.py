@@ -16,30 +16,36 @@ def moved_by(tx: Call) -> Iterator[Call]:
             yield from value if isinstance(value, tuple) else (value,)
 
 
-def _found(tx: Call, meant: Callable[[Call], bool]) -> Call | None:
+def found(tx: Call, meant: Callable[[Call], bool]) -> Call | None:
     """The first transformation in `tx`, itself or one that it runs on the updates, which is meant."""
-    within = (_found(inner, meant) for inner in moved_by(tx))
-    return tx if meant(tx) else next((found for found in within if found is not None), None)
+    within = (found(inner, meant) for inner in moved_by(tx))
+    return tx if meant(tx) else next((inner for inner in within if inner is not None), None)
 
 
-def _gives_learning_rate(tx: Call) -> bool:
+def gives_learning_rate(tx: Call) -> bool:
+    """Whether one of its own arguments is a learning rate."""
     return any(_RATE in (kind, getattr(kind, "kind", None)) for kind in tx.form.kinds.values())
 
 
 def _points_uphill(tx: Call) -> bool:
-    return tx.form.uphill
+    return tx.form.uphill is True
+
+
+def _points_downhill(tx: Call) -> bool:
+    return tx.form.uphill is False
 
 
 def check_order(parts: Sequence[Call]) -> None:
-    """Refuse a second learning rate, and whatever points uphill behind the first: there the updates point downhill."""
+    """Refuse a second learning rate, what points uphill behind the first, and what points downhill before it."""
     rated: tuple[int, Call] | None = None
+    early: tuple[int, Call] | None = None
     for k, part in enumerate(parts, start=1):
-        rate, uphill = _found(part, _gives_learning_rate), _found(part, _points_uphill)
+        rate, uphill = found(part, gives_learning_rate), found(part, _points_uphill)
         if rated and rate:
             raise ValueError(
                 f"chain: part {k} gives a learning rate, {rate.form.name}(...), behind that of part {rated[0]}, "
-                f"{rated[1].form.name}(...): steps that were negated already would be negated again and go uphill. Keep one of the two; "
-                "to make the steps larger or smaller, write scale(c)."
+                f"{rated[1].form.name}(...): steps that were negated already would be negated again and go uphill. Keep one of the two, "
+                "and scale(c) to change its size; for optimizers of their own for some leaves, write partition((where, ...), (None, ...))."
             )
         if rated and uphill:
             name, before = uphill.form.name, rated[1].form.name
@@ -48,4 +54,12 @@ def check_order(parts: Sequence[Call]) -> None:
                 f"downhill: what it adds would push uphill. Put it before: chain({name}(...), {before}(...)), or between the parts and "
                 f"the learning rate: chain(..., {name}(...), scale_by_learning_rate(...))."
             )
+        if early and rate:
+            name, behind = early[1].form.name, rate.form.name
+            raise ValueError(
+                f"chain: part {early[0]}, {name}(...), stands before the learning rate of part {k}, {behind}(...), where updates point "
+                f"uphill: what it adds would push uphill too. Put it behind: chain({behind}(...), {name}(...))."
+            )
         rated = rated or (rate and (k, rate))
+        downhill = None if rated else found(part, _points_downhill)
+        early = early or (downhill and (k, downhill))

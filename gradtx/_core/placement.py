@@ -32,13 +32,29 @@ def beside(params: PyTree, state: PyTree) -> PyTree:
 
 
 def like(owner: jax.Array, leaf: jax.Array) -> jax.Array:
-    """`leaf`, laid out like `owner`, which has its shape and dtype.
+    """`leaf`, laid out like `owner`, which has its shape.
 
     A constant belongs to no device, and a compiler puts it on all of them. Chosen element by element, and never, from
     `owner`, it follows the owner's layout. The barrier hides from
     the compiler that the choice is no choice.
     """
-    return jnp.where(jax.lax.optimization_barrier(False), owner, leaf)
+    return jnp.where(jax.lax.optimization_barrier(False), owner.astype(leaf.dtype), leaf)
+
+
+def varying_like(params: PyTree, state: PyTree) -> PyTree:
+    """`state` as it is once gradients decided over it: within `jax.shard_map`, varying over the axes of the parameters."""
+    axes = frozenset[str]().union(*map(_varying_axes, jax.tree.leaves(params)))
+
+    def varied(leaf: Any) -> Any:
+        missing = tuple(sorted(axes - _varying_axes(leaf)))
+        return jax.lax.pcast(leaf, missing, to="varying") if missing else leaf
+
+    return jax.tree.map(varied, state) if axes else state
+
+
+def _varying_axes(leaf: Any) -> frozenset[str]:
+    kind: Any = jax.typeof(leaf)
+    return kind.vma if hasattr(kind, "vma") else kind.manual_axis_type.varying  # JAX 0.10 moved it
 
 
 def _tied(params: PyTree, state: PyTree) -> PyTree:
@@ -46,7 +62,13 @@ def _tied(params: PyTree, state: PyTree) -> PyTree:
 
     def tied(path: tuple[Any, ...], leaf: Any) -> Any:
         owner = next((by_path[path[k:]] for k in range(len(path) + 1) if path[k:] in by_path), None)
-        belongs = owner is not None and owner.ndim and owner.shape == leaf.shape and owner.dtype == leaf.dtype
-        return like(owner, leaf) if belongs else leaf
+        if owner is None or owner.shape != leaf.shape or not jnp.issubdtype(leaf.dtype, jnp.number):
+            return leaf
+        return like(owner, leaf)
 
     return jax.tree_util.tree_map_with_path(tied, state)
+
+
+def scalar_beside(owner: jax.Array) -> jax.Array:
+    """A zero that lies on every device that `owner` lies on, where a constant would lie on one."""
+    return jnp.where(jax.lax.optimization_barrier(False), jnp.sum(owner), jnp.zeros((), owner.dtype))

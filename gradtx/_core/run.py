@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from gradtx._core.call import Call
 from gradtx._core.flow import Flow
-from gradtx._core.order import moved_by
+from gradtx._core.order import found, gives_learning_rate, moved_by
 from gradtx._core.signals import Signals, call_update
 from gradtx._core.trees import path_name, structure_difference
 from gradtx._core.types import PyTree
@@ -39,6 +39,10 @@ class Context:
     @property
     def where(self) -> str:
         return self.signals.where
+
+    def of_nonnegative(self) -> "Context":
+        """The context of a moment that is fed with squares or magnitudes."""
+        return dataclasses.replace(self, signals=self.signals.replace(nonnegative=True))
 
 
 def label(tx: Call) -> str:
@@ -94,7 +98,7 @@ def _remembered(content: Any) -> Any:
 
 
 def _pair(opened: Any, signals: Signals) -> Any:
-    if isinstance(opened, tuple) and len(opened) == 2 and all(map(callable, opened)):
+    if isinstance(opened, tuple) and len(opened) in (2, 3) and all(map(callable, opened)):
         return opened
     raise TypeError(
         f"{signals.where}: the factory must return (init, update) or a transformation, but it returned {type(opened).__name__}."
@@ -119,20 +123,27 @@ def _update(tx: Call, flow: Flow, content: Any, params: PyTree, signals: Signals
     if isinstance(opened, Call):
         scoped = not tx.form.renames and _holds_chain(opened)
         inner, entries = update_entries(opened, flow.entered() if scoped else flow, content or {}, params, signals)
-        return flow.left(inner) if scoped else inner, entries or None
+        turned = found(opened, gives_learning_rate) is not None
+        return flow.left(inner, turned) if scoped else _turned(tx, inner), entries or None
     new, content, *published = call_update(_pair(opened, signals)[1], flow, content, params, signals)
     averages = tx.form.averages(content, context.moment) if callable(tx.form.averages) else tx.form.averages
     if isinstance(new, Flow):
         after = new
     elif averages:
         read = {"average": new, **(context.moment.published if context.moment else {})}
-        after = Flow(new, flow.gradient, {**flow.published, **read}, averaged=True)
+        after = Flow(new, flow.gradient, {**flow.published, **read}, True, flow.downhill)
     else:
         after = (context.inner or flow).moved(new)
+    after = _turned(tx, after)
     for values in published:
         after = dataclasses.replace(after, published={**after.published, **values})
     _check_updates(after, flow.updates, signals)
     return after, _remembered(content)
+
+
+def _turned(tx: Call, flow: Flow) -> Flow:
+    """The flow behind a part: with its learning rate, updates turn against a gradient that no longer follows them."""
+    return dataclasses.replace(flow, downhill=True) if flow.averaged and gives_learning_rate(tx) else flow
 
 
 def _holds_chain(tx: Call) -> bool:

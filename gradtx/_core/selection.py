@@ -29,17 +29,29 @@ class Selection:
         entries, structure = jax.tree_util.tree_flatten_with_path(tree)
         seen = [self.leaves.at(path, leaf) if self.leaves else (jax.tree_util.keystr(path), leaf) for path, leaf in entries]
         chosen = [self._means(name, leaf) for name, leaf in seen]
-        if isinstance(self.where, str) and seen and not any(chosen):
+        if isinstance(self.where, str) and seen and not any(chosen) and not self._means_untrained(self.where):
             names = list(dict.fromkeys(name for name, _ in seen))
             listed = f"{', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
             raise ValueError(f"{self.part}: where={self.where!r} matches no leaf; the paths are {listed}.")
         return structure.unflatten(chosen)
 
+    def _means_untrained(self, pattern: str) -> bool:
+        """Whether the pattern is of leaves that nobody trains, integers among them: then it is no misspelling."""
+        return self.leaves is not None and any(fnmatch.fnmatchcase(name, pattern) for name in self.leaves.untrained)
+
     def _means(self, name: str, leaf: Any) -> bool:
         if isinstance(self.where, str):
             return fnmatch.fnmatchcase(name, self.where)
         known = self.leaves is None or self.leaves.called == "parameters"
-        return bool(self.where and self.where(name, leaf if known else _OfUpdate(leaf, self.part)))
+        try:
+            return bool(self.where and self.where(name, leaf if known else _OfUpdate(leaf, self.part)))
+        except AttributeError as error:
+            if not isinstance(error.obj, jax.ShapeDtypeStruct | _OfUpdate):
+                raise
+            raise TypeError(
+                f"{self.part}: where asked the leaf {name} for {error.name!r}. It may ask for shape, dtype, ndim and size: leaves are "
+                "chosen before they have values. Write lambda path, leaf: leaf.ndim > 1, or leaf.dtype.itemsize."
+            ) from None
 
 
 @final

@@ -10,7 +10,7 @@ from gradtx._core.flow import Flow
 from gradtx._core.trees import Leaves
 from gradtx._core.types import PyTree
 
-KEPT = ("gradient", "step", "average", "flow")
+KEPT = ("gradient", "step", "average", "spectrum", "flow")
 """Signals that the library itself provides, so no caller may pass them."""
 
 CUSTOMARY = frozenset({"value", "grad", "value_fn"})
@@ -22,12 +22,16 @@ OF_PARAMETERS = ("value_fn",)
 
 @dataclasses.dataclass(frozen=True)
 class Signals:
-    """What does not change on the way through a chain: the step, the caller's extras and leaves, and the place in the optimizer."""
+    """What does not change on the way through a chain: the step, the caller's extras and leaves, and the place in the optimizer.
+
+    `nonnegative` says that what goes into a moment cannot be negative.
+    """
 
     step: Any
     leaves: Leaves | None = None
     extras: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     path: tuple[str, ...] = ()
+    nonnegative: bool = False
 
     @property
     def where(self) -> str:

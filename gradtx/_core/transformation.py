@@ -2,14 +2,16 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final, NamedTuple, ParamSpec, Self, TypeAlias, final, overload
 
 import jax
 import jax.numpy as jnp
 
 from gradtx._core import contract
+from gradtx._core.asking import asks_by_keyword, takes_extras
 from gradtx._core.call import Call, Form, register
+from gradtx._core.evaluation import evaluated_entries
 from gradtx._core.flow import Flow
 from gradtx._core.hints import instead_of_transformation
 from gradtx._core.joint import Check
@@ -85,17 +87,21 @@ class GradientTransformation(Call):
     def carry(self, flow: Flow, state: PyTree, params: PyTree = None, *, step: Any = None, **extras: Any) -> tuple[Flow, dict[str, Any]]:
         """One step within the body of a wrapper: the whole flow, updates and gradient, and the state.
 
-        `step` stands for another count of steps than the optimizer's, `params` and extras for others than the
-        wrapper's own.
+        `step` stands for another count of steps than the optimizer's, `params` and extras for others than the wrapper's own.
         """
         if self._context is None:
-            raise TypeError(
-                f"{self.form.name}: carry(flow, state, params) is for the body of a wrapper; call update(gradients, state, params)."
-            )
+            raise TypeError(f"{self.form.name}: carry is for the body of a wrapper; call update(gradients, state, params).")
         context = self._context
         signals = context.signals.replace(extras={**context.signals.extras, **extras})
         signals = signals if step is None else signals.replace(step=step)
-        return update_entries(self, flow, state or {}, context.params if params is None else params, signals)
+        params = context.params if params is None and jax.tree.leaves(flow.updates) else params
+        return update_entries(self, flow, state or {}, params, signals)
+
+    def evaluate(self, params: PyTree, state: PyTree) -> PyTree:
+        """Within the body of a wrapper: the parameters to evaluate at, as what it wraps keeps them."""
+        if self._context is None:
+            raise TypeError(f"{self.form.name}: evaluate is for the body of a wrapper; call eval_params(tx, params, state).")
+        return evaluated_entries(self, params, state or {}, self._context.signals)
 
     def __iter__(self) -> Iterator[Callable[..., Any]]:
         return iter((self.init, self.update))
@@ -112,6 +118,10 @@ class GradientTransformation(Call):
         object.__setattr__(bound, "_statistic", statistic)
         return bound
 
+    def nonnegative(self) -> Self:
+        """This moment for a part that feeds it squares or magnitudes: a codec then keeps what is above zero above zero."""
+        return self if self._context is None else self.bind(self._context.of_nonnegative(), self._statistic)
+
 
 register(GradientTransformation)
 
@@ -123,13 +133,14 @@ Moment: TypeAlias = Annotated[GradientTransformation, TransformationKind(statist
 def transformation(body: Callable[P, Any]) -> Callable[P, GradientTransformation]: ...
 @overload
 def transformation(
-    *, averages: bool | Callable[[Any, Any], bool] = False, uphill: bool = False, check: Check | None = None
+    *, averages: bool | Callable[[Any, Any], bool] = False, uphill: bool | None = None, evaluates: bool = False, check: Check | None = None
 ) -> Callable[[Callable[P, Any]], Callable[P, GradientTransformation]]: ...
 def transformation(
     body: Callable[..., Any] | None = None,
     *,
     averages: bool | Callable[[Any, Any], bool] = False,
-    uphill: bool = False,
+    uphill: bool | None = None,
+    evaluates: bool = False,
     check: Check | None = None,
 ) -> Any:
     """Make a factory of transformations from a function that returns `(init, update)`, or a chain.
@@ -140,26 +151,23 @@ def transformation(
     `gradient` (the one behind the updates), `step`, `average`, or an extra the caller passes. Inside, leaves are real and float32 or wider.
 
     `averages=True` says that the updates become a running average, so that the gradient behind them stays what it was before;
-    `uphill=True` that it adds what points uphill, as weight decay does, and has no place behind a learning rate; `check` as in `schedule`.
+    `uphill=True` that it adds what points uphill and belongs before a learning rate, like decay (False: behind); `evaluates=True` that it
+    returns a third function, `evaluate(params, state)`, the parameters to evaluate at (`eval_params`); `check` as in `schedule`.
 
     ```python
     import gradtx, jax
 
     @gradtx.transformation
     def scale_by_half_life(half_life: gradtx.Positive):
-        def init(params):
-            return None
-
         def update(updates, state, params=None, *, step):
             return jax.tree.map(lambda u: u * 0.5 ** (step / half_life), updates), state
-
-        return init, update
+        return (lambda params: None), update
 
     optimizer = gradtx.chain(gradtx.clip(1.0), scale_by_half_life(100.0), gradtx.sgd(0.1))
     ```
     """
     if body is None:
-        return functools.partial(_factory, averages=averages, uphill=uphill, check=check)
+        return functools.partial(_factory, averages=averages, uphill=uphill, evaluates=evaluates, check=check)
     return _factory(body)
 
 
@@ -192,16 +200,7 @@ def _holds_averages(state: Any, moment: Flow | None) -> bool:
     return any(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(state))
 
 
-def _takes_extras(update: Callable[..., Any]) -> bool:
-    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(update).parameters.values())
-
-
-def _asks_by_keyword(arguments: Mapping[str, Any]) -> bool:
-    parameters = inspect.signature(arguments["apply"]).parameters.values()
-    return any(p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD) for p in parameters)
-
-
-@functools.partial(_factory, averages=_holds_averages, any_extras=lambda arguments: _takes_extras(arguments["update_fn"]))
+@functools.partial(_factory, averages=_holds_averages, any_extras=lambda arguments: takes_extras(arguments["update_fn"]))
 def foreign(init_fn: Callable[..., Any], update_fn: Callable[..., Any]) -> Any:
     """Another library's pair of functions as a part. Made by itself wherever such a pair stands for a transformation.
 
@@ -212,7 +211,7 @@ def foreign(init_fn: Callable[..., Any], update_fn: Callable[..., Any]) -> Any:
         return {"state": init_fn(params)}
 
     def update(updates: PyTree, state: Any, params: PyTree = None, **extras: Any) -> Any:
-        updates, inner = update_fn(updates, state["state"], params, **(extras if _takes_extras(update_fn) else {}))
+        updates, inner = update_fn(updates, state["state"], params, **(extras if takes_extras(update_fn) else {}))
         return updates, {"state": inner}
 
     return init, update
@@ -224,7 +223,7 @@ def identity() -> Any:
     return (lambda params: None), (lambda updates, state: (updates, state))
 
 
-@functools.partial(_factory, any_extras=_asks_by_keyword)
+@functools.partial(_factory, any_extras=lambda arguments: asks_by_keyword(arguments["apply"]))
 def stateless(apply: Callable[..., PyTree]) -> Any:
     """A part that remembers nothing, from `apply(updates, params=None, *, ...)`, which may ask for signals and extras by keyword.
 
@@ -251,8 +250,8 @@ def named(name: str, transformation: GradientTransformation) -> Any:
 def chain(*transformations: Annotated[Any, TransformationKind()]) -> Any:
     """Apply transformations one after the other, each to the updates of the one before.
 
-    A chain in a chain is spliced in, so that `chain` is associative, with `identity()` as its unit. Any object with
-    `init` and `update` may be a part, Optax's included. There is one learning rate, and weight decay comes before it.
+    A chain in a chain is spliced in, so that `chain` is associative, with `identity()` as its unit. There is one learning rate, and
+    weight decay comes before it. Any object with `init` and `update` may be a part, Optax's included; what it does is not seen.
     """
     spliced = tuple(inner for part in transformations for inner in (part.transformations if part.form.composes else (part,)))
     labels(spliced)

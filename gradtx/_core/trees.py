@@ -91,6 +91,12 @@ class Leaves:
             if kind is not None
         }
 
+    @functools.cached_property
+    def untrained(self) -> tuple[str, ...]:
+        """Names of the leaves that are not trained."""
+        paths = jax.tree_util.tree_leaves_with_path(self.structure.unflatten(range(len(self.kinds))))
+        return tuple(path_name(path) for (path, _), kind in zip(paths, self.kinds, strict=True) if kind is None)
+
     def at(self, path: tuple[Any, ...], inner: Any) -> tuple[str, Any]:
         """Name and abstract value of the user's leaf that the parts see as `inner` at `path`; both parts of a complex one are it."""
         found = self.entries.get(path) or self.entries.get(path[:-1])

@@ -7,6 +7,8 @@ from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.belief_average import belief_average
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.ema import ema
+from gradtx._moments.stored import stored
+from gradtx._storage.codec import Codec
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rms import scale_by_rms
@@ -19,6 +21,7 @@ def adabelief(
     b2: Decay = 0.999,
     eps: Positive = 1e-16,
     eps_moment: NonNegative = 1e-16,
+    storage: Codec | None = None,
 ) -> Any:
     """Adam that divides by the gradient's deviation from its average: θ ← θ − η m̂ / (√ŝ + eps), s ← b2 s + (1 − b2)(g − m)² + eps_moment.
 
@@ -26,7 +29,7 @@ def adabelief(
     (Zhuang et al. 2020, algorithm 2.)
     """
     return chain(
-        scale_by_momentum(bias_correction(ema(b1))),
-        scale_by_rms(belief_average(b2, eps_moment), eps, of="deviation"),
+        scale_by_momentum(bias_correction(stored(ema(b1), storage))),
+        scale_by_rms(stored(belief_average(b2, eps_moment), storage), eps, of="deviation"),
         scale_by_learning_rate(learning_rate),
     )

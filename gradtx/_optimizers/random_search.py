@@ -12,6 +12,6 @@ def random_search(radius: NonNegative, key: Key) -> Any:
     """Draw a point nearby and keep it if it is better: θ ← θ + r ξ if that lowers the loss, ξ ~ N(0, I).
 
     It reads no gradient (pass any tree like the parameters) and needs `value_fn`. A baseline that every method should
-    beat. (Rastrigin 1963.)
+    beat. (Spall 2003, section 2.2: algorithm B.)
     """
     return chain(keep_best_draw(radius, key))

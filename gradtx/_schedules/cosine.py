@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from gradtx._core.joint import exceeds
 from gradtx._core.schedule import schedule
-from gradtx._core.types import Fraction, Number, Positive
+from gradtx._core.types import Fraction, NonNegative, Number, Positive
 from gradtx._schedules.polynomial import between, fraction
 
 
@@ -32,7 +32,7 @@ def _warmup_first(warmup_steps: Any, decay_steps: Any) -> None:
 
 @schedule(check=_warmup_first)
 def warmup_cosine_decay_schedule(
-    init_value: Number, peak_value: Number, warmup_steps: Positive, decay_steps: Positive, end_value: Number = 0.0
+    init_value: Number, peak_value: Number, warmup_steps: NonNegative, decay_steps: Positive, end_value: Number = 0.0
 ) -> Callable[[jax.Array], Any]:
     """Linear warmup, then half a cosine: `init_value` at step 0, `peak_value` at `warmup_steps`, `end_value` from `decay_steps` on.
 

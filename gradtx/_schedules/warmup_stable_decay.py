@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from gradtx._core.joint import exceeds
 from gradtx._core.schedule import schedule
-from gradtx._core.types import Number, Positive
+from gradtx._core.types import NonNegative, Number, Positive
 from gradtx._schedules.polynomial import between, fraction
 
 
@@ -22,7 +22,7 @@ def _fits(warmup_steps: Any, total_steps: Any, decay_steps: Any) -> None:
 
 @schedule(check=_fits)
 def warmup_stable_decay_schedule(
-    peak_value: Number, warmup_steps: Positive, total_steps: Positive, decay_steps: Positive, end_value: Number = 0.0
+    peak_value: Number, warmup_steps: NonNegative, total_steps: Positive, decay_steps: Positive, end_value: Number = 0.0
 ) -> Callable[[jax.Array], Any]:
     """Linear up, constant, linear down: 0 at step 0, `peak_value` from `warmup_steps` on, `end_value` from `total_steps` on.
 

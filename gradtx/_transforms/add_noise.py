@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from gradtx._core.numerics import matched, root
-from gradtx._core.random import leaf_keys
+from gradtx._core.random import leaf_keys, normal_like
 from gradtx._core.transformation import stateless, transformation
 from gradtx._core.types import Key, NonNegative, PyTree
 
@@ -22,7 +22,7 @@ def add_noise(eta: NonNegative, gamma: NonNegative, key: Key) -> Any:
         def noisy(u: jax.Array, leaf_key: jax.Array) -> jax.Array:
             time = step.astype(u.dtype)
             deviation = root(matched(eta, u.dtype) / (1 + time) ** matched(gamma, u.dtype))
-            return u + deviation * jax.random.normal(leaf_key, u.shape, u.dtype)
+            return u + deviation * normal_like(u, leaf_key)
 
         return jax.tree.map(noisy, updates, leaf_keys(key, step, updates))
 

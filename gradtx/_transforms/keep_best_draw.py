@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.numerics import matched
-from gradtx._core.random import leaf_keys
+from gradtx._core.random import leaf_keys, normal_like
 from gradtx._core.transformation import stateless, transformation
 from gradtx._core.types import Key, NonNegative, PyTree
 
@@ -22,7 +22,7 @@ def keep_best_draw(radius: NonNegative, key: Key) -> Any:
 
     def apply(updates: PyTree, params: PyTree, *, step: jax.Array, value_fn: Any, value: Any = None) -> PyTree:
         def drawn(u: jax.Array, leaf_key: jax.Array) -> jax.Array:
-            return matched(radius, u.dtype) * jax.random.normal(leaf_key, u.shape, u.dtype)
+            return matched(radius, u.dtype) * normal_like(u, leaf_key)
 
         draw = jax.tree.map(drawn, updates, leaf_keys(key, step, updates))
         here = value_fn(params) if value is None else value

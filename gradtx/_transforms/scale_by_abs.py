@@ -26,6 +26,7 @@ def scale_by_abs(moment: Moment, eps: Positive = 1e-8) -> Any:
 
     With `decaying_max(b2)` it is the infinity norm of AdaMax. (Kingma & Ba 2014, section 7.1.)
     """
+    moment = moment.nonnegative()
 
     def update(updates: PyTree, state: Any, params: PyTree = None, *, gradient: PyTree) -> Any:
         magnitude, state = moment.update(_magnitude(gradient, eps=eps), state)

@@ -28,6 +28,7 @@ def scale_by_rms(
     """
     if eps is None and eps_root is None and floor is None:
         raise ValueError("scale_by_rms needs one of eps, eps_root and floor, or a zero gradient divides zero by zero; write eps=1e-8.")
+    moment = moment.nonnegative()
 
     def update(updates: PyTree, state: Any, params: PyTree = None, *, gradient: PyTree) -> Any:
         second, state = moment.update(squared(updates if of == "updates" else gradient), state)

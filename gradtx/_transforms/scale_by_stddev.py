@@ -25,13 +25,14 @@ def scale_by_stddev(moment: Moment, eps: Positive | None = None, *, eps_root: Po
     """
     if eps is None and eps_root is None:
         raise ValueError("scale_by_stddev needs eps or eps_root, or a constant gradient divides by zero; write eps=1e-8.")
+    of_squares = moment.nonnegative()
 
     def init(params: PyTree) -> Any:
-        return {"mean": moment.init(params), "second": moment.init(params)}
+        return {"mean": moment.init(params), "second": of_squares.init(params)}
 
     def update(updates: PyTree, state: Any, params: PyTree = None, *, gradient: PyTree) -> Any:
         mean, of_mean = moment.update(bounded(gradient), state["mean"])
-        second, of_second = moment.update(squared(gradient), state["second"])
+        second, of_second = of_squares.update(squared(gradient), state["second"])
         variance = _variance(second, mean)
         scaled = divided_by_root(updates, variance, eps=eps, eps_root=eps_root, floor=None, exponent=None)
         return scaled, {"mean": of_mean, "second": of_second}

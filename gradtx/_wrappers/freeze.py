@@ -37,4 +37,9 @@ def freeze(where: Where, inner: GradientTransformation) -> Any:
         moved, state = inner.carry(flow.map(lambda tree: hidden(tree, frozen)), state, visible)
         return moved.map(restored), state
 
-    return init, update
+    def evaluate(params: PyTree, state: Any) -> PyTree:
+        frozen = where(params)
+        seen = inner.evaluate(hidden(params, frozen), state)
+        return jax.tree.map(lambda param, out, new: param if out else new, params, frozen, seen, is_leaf=lambda leaf: leaf is None)
+
+    return init, update, evaluate

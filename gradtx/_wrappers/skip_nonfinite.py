@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from gradtx._core.flow import Flow
 from gradtx._core.numerics import next_step
+from gradtx._core.placement import varying_like
 from gradtx._core.transformation import GradientTransformation, transformation
 from gradtx._core.types import PyTree
 
@@ -16,11 +17,12 @@ def skip_nonfinite(inner: GradientTransformation) -> Any:
     """Skip a step whose gradient has a NaN or infinity anywhere: u ← 0 and nothing of it enters the state, else u ← inner(u).
 
     The schedules of `inner` wait too: it counts its own steps, those taken. Parts behind it see a gradient of zeros at
-    a skipped step. Under `vmap` each member skips by itself.
+    a skipped step. Under `vmap` each member skips by itself, and so does each shard within `jax.shard_map` whose gradients
+    are its own; shards of one model that must skip together need gradients that are equal on all of them.
     """
 
     def init(params: PyTree) -> Any:
-        return {"taken": jnp.zeros((), jnp.int32), "inner": inner.init(params)}
+        return varying_like(params, {"taken": jnp.zeros((), jnp.int32), "inner": inner.init(params)})
 
     def update(updates: PyTree, state: Any, params: PyTree = None, *, flow: Flow) -> Any:
         finite = jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(flow)], bool))
@@ -33,4 +35,7 @@ def skip_nonfinite(inner: GradientTransformation) -> Any:
         kept = jax.tree.map(lambda after, before: jnp.where(finite, after, before), new, state)
         return moved.map(harmless), kept
 
-    return init, update
+    def evaluate(params: PyTree, state: Any) -> PyTree:
+        return inner.evaluate(params, state["inner"])
+
+    return init, update, evaluate

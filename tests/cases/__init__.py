@@ -1,9 +1,17 @@
 """The table of cases: one row for every factory of transformations, and the problem that tests run them on."""
 
 from gradtx.testing import Case
-from tests.cases import controllers, foundation
+from tests.cases import controllers, elementwise, foundation, layerwise, matrix, storage, wrappers
 from tests.cases.training import loss, make_params, step, train
 
 __all__ = ["CASES", "loss", "make_params", "step", "train"]
 
-CASES: list[Case] = [*foundation.CASES, *controllers.CASES]
+CASES: list[Case] = [
+    *foundation.CASES,
+    *controllers.CASES,
+    *elementwise.CASES,
+    *layerwise.CASES,
+    *matrix.CASES,
+    *storage.CASES,
+    *wrappers.CASES,
+]

@@ -6,8 +6,13 @@ KEYED = "each leaf has random numbers of its own, by its path"
 BY_NAME = "it chooses leaves by their names"
 PATTERN = "its pattern over paths matches no leaf there, which is an error"
 MEANS = "the mean over an axis that is sharded needs the sums of all shards, one for each output"
+HALF = "its moments are kept in half precision, as was asked"
+MAXIMA = "the largest number over an axis that is sharded needs that of every shard, one for each output"
+UNIT_NORMS = "the norm over an axis that is sharded needs the squares of all shards, one for each output"
 DENSE = "it solves with the whole Hessian, which every device needs"
 CURVATURE = "its curvature is measured in the precision of the parameters"
+AT_ZERO = "where the gradient given is zero it takes the gradient of the loss, which is no noise"
+OWN_STEPS = "what it wraps counts steps of its own, fewer than the optimizer's"
 ANY_EXTRA = "another library's part may take extras under any name"
 
 

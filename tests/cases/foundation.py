@@ -64,6 +64,8 @@ CASES = [
         name="freeze by function",
         exempt=functions("repr_is_the_call") | {"arranging_leaves_changes_nothing": BY_NAME},
     ),
+    Case(gx.masked("s*", gx.trace(0.9)), survives="all", exempt=FROZEN),
+    Case(gx.partition(("s*", gx.sgd(0.1)), (None, gx.adam(0.1))), exempt=FROZEN),
     Case(gx.skip_nonfinite(gx.adam(0.1)), survives="all"),
     Case(gx.adabelief(0.1, eps=1e-8, eps_moment=1e-8)),
     Case(gx.adagrad(0.1, 0.1)),

@@ -10,8 +10,8 @@ import numpy as np
 from gradtx._core.apply import apply_updates
 from gradtx._core.trees import is_trainable, path_name
 from gradtx.testing import _problem
-from gradtx.testing._case import Case
-from gradtx.testing._compare import shown
+from gradtx.testing._case import CUSTOMARY, Case
+from gradtx.testing._compare import NARROW, close, shown
 from gradtx.testing._law import NotApplicableError, Violation, law
 
 STEPS = 60
@@ -29,7 +29,7 @@ def trajectory_is_the_references(case: Case) -> None:
 
         def body(carry: Any, grads: Any) -> Any:
             params, state = carry
-            updates, state = case.update(case.numbers, grads, state, params)
+            updates, state = case.update(None, grads, state, params)
             params = apply_updates(params, updates)
             return (params, state), params
 
@@ -43,24 +43,38 @@ def trajectory_is_the_references(case: Case) -> None:
             raise Violation("the reference, to 1e-9", f"{np.max(apart):.1g} of the movement, first at step {step}", path_name(place))
 
 
+DRAWS = 8
+
+
 @law("Fold the step count and the leaf's path into the key: jax.random.fold_in(jax.random.fold_in(key, step), k).")
 def random_draws_are_fresh(case: Case) -> None:
-    """Noise at one step is not the noise of the next, nor that of another leaf."""
+    """Noise at one step is not the noise of a later one, nor that of another leaf."""
     params = {"w": jnp.zeros(64), "v": jnp.zeros(64), "s": jnp.zeros(())} if case.params is None else case.problem()
     zeros = jax.tree.map(lambda leaf: jnp.zeros_like(leaf) if is_trainable(leaf) else leaf, params)
+    extras = case.extras(zeros, zeros, _coupled)
     tx = case.make()
-    state, draws = tx.init(zeros), []
-    for _ in range(2):
-        updates, state = tx.update(zeros, state, zeros, **case.extras(zeros, zeros))
-        draws.append([(path_name(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(updates) if is_trainable(leaf)])
-    if not any(bool(jnp.unique(leaf).size > 2) for _, leaf in draws[0]):
+    state = tx.init(zeros)
+    if "random_" not in str(jax.make_jaxpr(lambda state: tx.update(zeros, state, zeros, **extras))(state)):
         raise NotApplicableError("it draws no random numbers")
-    for (name, first), (_, second) in zip(*draws, strict=True):
-        if leaf_is_drawn(first) and bool(jnp.array_equal(first, second)):
-            raise Violation("other numbers at the next step", shown(second), name)
-    for k, (name, leaf) in enumerate(draws[0]):
-        if any(leaf_is_drawn(leaf) and other.shape == leaf.shape and bool(jnp.array_equal(leaf, other)) for _, other in draws[0][:k]):
-            raise Violation("numbers of its own for each leaf", shown(leaf), name)
+    seen: dict[str, list[jax.Array]] = {}
+    for _ in range(DRAWS):
+        updates, state = tx.update(zeros, state, zeros, **extras)
+        drawn = {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(updates) if is_trainable(leaf)}
+        drawn = {name: leaf for name, leaf in drawn.items() if leaf_is_drawn(leaf)}
+        for name, leaf in drawn.items():
+            if any(bool(jnp.array_equal(leaf, before)) for before in seen.get(name, [])):
+                raise Violation("other numbers at a later step", shown(leaf), name)
+            if any(other is not leaf and bool(jnp.array_equal(leaf, other)) for other in drawn.values()):
+                raise Violation("numbers of its own for each leaf", shown(leaf), name)
+            seen[name] = [*seen.get(name, []), leaf]
+    if not any(len(draws) > 1 for draws in seen.values()):
+        raise NotApplicableError("what it draws does not show in updates from gradients of zero")
+
+
+def _coupled(params: Any) -> jax.Array:
+    """A loss whose Hessian is not diagonal, so that an estimate of its diagonal depends on what is drawn."""
+    leaves = [leaf for leaf in jax.tree.leaves(params) if is_trainable(leaf)]
+    return _problem.loss(params) + 0.1 * sum((jnp.sum(leaf.real) for leaf in leaves), start=jnp.zeros(())) ** 2
 
 
 def leaf_is_drawn(leaf: jax.Array) -> bool:
@@ -111,3 +125,36 @@ def unknown_extras_are_refused(case: Case) -> None:
             raise Violation("an error that names the extra", str(error).splitlines()[0]) from None
     else:
         raise Violation("an error", "an update that ignores it")
+
+
+@law("Accept the extras that training loops pass to all (value, grad, value_fn), and ignore those that you do not read.")
+def customary_extras_may_be_passed(case: Case) -> None:
+    """One training loop serves every optimizer: the loss, its gradient or the loss function, given without need, change no number."""
+    params = case.problem()
+    grads = jax.grad(_problem.loss, allow_int=True)(params)
+    tx, needed = case.make(), case.extras(params, grads) if case.needs else {}
+    expected = tx.update(grads, tx.init(params), params, **needed)
+    for name, make in CUSTOMARY.items():
+        try:
+            seen = tx.update(grads, tx.init(params), params, **{name: make(params, grads), **needed})
+        except (TypeError, ValueError) as error:
+            raise Violation("a step", f"{type(error).__name__}: {str(error).splitlines()[0]}", f"{name} is passed") from error
+        try:
+            close(expected, seen, **NARROW)
+        except Violation as violation:
+            raise Violation(violation.expected, violation.seen, f"{violation.leaf}, {name} is passed") from None
+
+
+@law("Raise an error where params is None and the rule reads them: 'needs the parameters: call update(gradients, state, params)'.")
+def missing_parameters_are_named(case: Case) -> None:
+    """A call that forgets the parameters is told so, or gives the same step: neither a riddle about trees nor another step in silence."""
+    params = case.problem()
+    tx, extras = case.make(), case.extras(params, params)
+    try:
+        seen = tx.update(params, tx.init(params), **extras)
+    except Exception as error:
+        first = next(iter(str(error).splitlines()), "")
+        if not isinstance(error, TypeError | ValueError) or "param" not in first:
+            raise Violation("an error that says that params is needed", f"{type(error).__name__}: {first}") from error
+    else:
+        close(tx.update(params, tx.init(params), params, **extras), seen, **NARROW)

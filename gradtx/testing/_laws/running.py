@@ -19,8 +19,8 @@ def jit_equals_eager(case: Case) -> None:
     params = case.problem()
     with jax.disable_jit():
         state = case.make().init(params)
-        eager = case.step(case.numbers, params, state)
-    close(eager, case.compiled_step(case.numbers, params, state), **NARROW)
+        eager = case.step(None, params, state)
+    close(eager, case.compiled_step(None, params, state), **NARROW)
 
 
 @law("Keep everything that a step changes in the state, and draw random numbers from a key in the state or the step count.")
@@ -53,14 +53,14 @@ def scan_works(case: Case) -> None:
     """A whole run fits in one jax.lax.scan, and gives what a loop gives."""
 
     def body(carry: Any, _: None) -> Any:
-        return case.step(case.numbers, *carry)[:2], None
+        return case.step(None, *carry)[:2], None
 
     with jax.enable_x64(True):
         params = case.problem(jnp.float64)
         start = params, case.make().init(params)
         same_types(jax.eval_shape(lambda carry: carry, start), jax.eval_shape(lambda carry: body(carry, None)[0], start))
         scanned, _ = jax.jit(lambda carry: jax.lax.scan(body, carry, None, length=3))(start)
-        close(case.walk(case.numbers, params), scanned, **WIDE)
+        close(case.walk(None, params), scanned, **WIDE)
 
 
 @law("Keep the arithmetic free of the batch: no fixed axis, no host call, no Python value made of an array.")
@@ -70,23 +70,23 @@ def vmap_over_problems_equals_a_loop(case: Case) -> None:
         problems = [case.problem(jnp.float64, seed) for seed in range(3)]
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *problems)
         state = jax.vmap(case.make().init)(stacked)
-        mapped = jax.jit(jax.vmap(functools.partial(case.step, case.numbers)))
+        mapped = jax.jit(jax.vmap(functools.partial(case.step, None)))
         for _ in range(2):
             stacked, state, _ = mapped(stacked, state)
         for k, params in enumerate(problems):
-            close(case.walk(case.numbers, params, 2), jax.tree.map(lambda leaf, k=k: leaf[k], (stacked, state)), **WIDE)
+            close(case.walk(None, params, 2), jax.tree.map(lambda leaf, k=k: leaf[k], (stacked, state)), **WIDE)
 
 
 @law("Keep everything that a step changes in the state.")
 def resuming_is_exact(case: Case) -> None:
     """A run that was saved as plain arrays and goes on elsewhere ends at the same bits as one that was not interrupted."""
     params = case.problem()
-    whole = case.walk(case.numbers, params, 4)
-    params, state = jax.tree.map(_saved, case.walk(case.numbers, params, 2))
+    whole = case.walk(None, params, 4)
+    params, state = jax.tree.map(_saved, case.walk(None, params, 2))
     fresh = Case(case.transformation, case.arguments, case.needs, case.params)
     state = jax.tree.unflatten(jax.tree.structure(whole[1]), jax.tree.leaves(state))
     for _ in range(2):
-        params, state, _ = fresh.compiled_step(case.numbers, params, state)
+        params, state, _ = fresh.compiled_step(None, params, state)
     identical(whole, (params, state))
 
 
@@ -100,7 +100,7 @@ def steps_share_one_compilation(case: Case) -> None:
     """The second step is as fast as the hundredth: only the first one compiles, bfloat16 parameters with float32 gradients included."""
     for dtype in (jnp.float32, jnp.bfloat16):
         params = case.problem(dtype)
-        compiled = jax.jit(lambda params, state: case.step(case.numbers, params, state, jnp.float32)[:2])
+        compiled = jax.jit(lambda params, state: case.step(None, params, state, jnp.float32)[:2])
         state = case.make().init(params)
         for _ in range(3):
             params, state = compiled(params, state)
@@ -128,10 +128,10 @@ def init_aliases_nothing(case: Case) -> None:
 @law("Return arrays of their own from init, and keep none of the state's in a closure.")
 def donation_works(case: Case) -> None:
     """A step may overwrite the parameters and the state that it was given, and the transformation survives it."""
-    donating = jax.jit(lambda params, state: case.step(case.numbers, params, state)[:2], donate_argnums=(0, 1))
+    donating = jax.jit(lambda params, state: case.step(None, params, state)[:2], donate_argnums=(0, 1))
     with jax.enable_x64(True):
         tx, params = case.make(), case.problem(jnp.float64)
-        expected = case.walk(case.numbers, params, 2)
+        expected = case.walk(None, params, 2)
         for _ in range(2):
             now = jax.tree.map(jnp.copy, params)
             state = tx.init(now)

@@ -11,7 +11,7 @@ from gradtx._schedules.polynomial import linear_schedule
 from gradtx.testing import _problem
 from gradtx.testing._case import Case
 from gradtx.testing._compare import WIDE, close, compilations
-from gradtx.testing._law import Violation, law
+from gradtx.testing._law import NotApplicableError, Violation, law
 
 
 @law("Compute with every number by jnp alone: no float(), no Python comparison, no number that decides a shape.")
@@ -61,6 +61,61 @@ def every_number_may_be_a_schedule(case: Case) -> None:
             now = [schedule(k) if isinstance(leaf, float) else leaf for leaf, schedule in zip(leaves, schedules, strict=True)]
             by_hand = case.compiled_step(dict(zip(case.numbers, now, strict=True)), *by_hand)[:2]
         close(by_hand, scheduled.walk(scheduled.numbers, params, 2), **WIDE)
+
+
+class _Watched:
+    """A constant schedule that keeps the steps at which it is evaluated. It is called by other libraries, asked `at_step` by gradtx."""
+
+    def __init__(self, number: float) -> None:
+        self.number, self.seen = number, []
+
+    def __call__(self, step: Any) -> jax.Array:
+        jax.debug.callback(lambda step: self.seen.append(int(step)), step)
+        return jnp.asarray(self.number, float)
+
+    at_step = __call__
+
+
+@law("Read a schedule at one count, the step's own, wherever the step needs its value.")
+def schedules_see_every_step_once(case: Case) -> None:
+    """A schedule runs with the training: each step asks it for one count, and the next step for the next."""
+    case.visible_numbers()
+    watched = {name: _Watched(number) for name, number in case.numbers.items() if isinstance(number, float)}
+    together = [watched] if case.is_value else [{name: schedule} for name, schedule in watched.items()]
+    steps = {name: counts for schedules in together for name, counts in _steps_seen(case, schedules).items() if any(counts)}
+    if not steps:
+        raise NotApplicableError("no schedule may stand for a number of it")
+    for name, counts in steps.items():
+        first = min(count for each in counts for count in each)
+        expected = [{first + k} for k in range(len(counts))]
+        if counts != expected:
+            raise Violation(f"the counts {_listed(expected)} at three steps", _listed(counts), name)
+
+
+def _listed(counts: Any) -> str:
+    return ", ".join(" and ".join(map(str, sorted(each))) or "none" for each in counts)
+
+
+def _steps_seen(case: Case, schedules: dict[str, Any]) -> dict[str, list[set[int]]]:
+    """For each schedule, the counts at which each of three steps evaluates it; nothing where a factory takes no schedules."""
+    counts: dict[str, list[set[int]]] = {name: [] for name in schedules}
+    params = case.problem()
+    try:
+        tx = case.make({**case.numbers, **schedules})
+        state = tx.init(params)
+        for _ in range(3):
+            jax.effects_barrier()
+            for schedule in schedules.values():
+                schedule.seen.clear()
+            _, state = tx.update(params, state, params, **case.extras(params, params))
+            jax.effects_barrier()
+            for name, schedule in schedules.items():
+                counts[name].append(set(schedule.seen))
+    except Exception:
+        if case.is_value:
+            raise
+        return {}
+    return counts
 
 
 @law("Keep roots and quotients away from zero: a square root with derivative 0 at 0, jnp.where around the divisor.")

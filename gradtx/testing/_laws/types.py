@@ -26,7 +26,7 @@ def _steps(case: Case, params_dtype: Any, grads_dtype: Any) -> tuple[Any, Any, A
     with jax.enable_x64(params_dtype == jnp.float64):
         params = jax.eval_shape(lambda: case.problem(params_dtype))
         state = jax.eval_shape(case.make().init, params)
-        _, after, updates = jax.eval_shape(lambda params, state: case.step(case.numbers, params, state, grads_dtype), params, state)
+        _, after, updates = jax.eval_shape(lambda params, state: case.step(None, params, state, grads_dtype), params, state)
     return params, state, updates, after
 
 
@@ -83,7 +83,7 @@ def mixed_dtypes_keep_their_own(case: Case) -> None:
     """One half-precision leaf beside float32 leaves is treated as it would be alone."""
     params = jax.eval_shape(lambda: _one_half(case.problem()))
     state = jax.eval_shape(case.make().init, params)
-    _, after, updates = jax.eval_shape(lambda params, state: case.step(case.numbers, params, state), params, state)
+    _, after, updates = jax.eval_shape(lambda params, state: case.step(None, params, state), params, state)
     same_types(state, after)
     for (path, param), update in zip(jax.tree_util.tree_leaves_with_path(params), jax.tree.leaves(updates), strict=True):
         if jnp.issubdtype(param.dtype, jnp.inexact) and update.dtype != param.dtype:
@@ -121,6 +121,9 @@ def nothing_leaks(case: Case) -> None:
 
 @law("Keep NaN out of the branch that is not taken: divide by jnp.where(x > 0, x, 1) before the select.")
 def no_false_alarm_of_nan_checking(case: Case) -> None:
-    """jax_debug_nans stays silent on finite gradients, those of zero included."""
+    """jax_debug_nans stays silent on finite gradients, those of zero included, in a compiled step and in one that runs line by line."""
+    params = case.problem()
     with jax.debug_nans(True):
-        jax.block_until_ready(jax.jit(lambda params: _two_steps(case, params))(case.problem()))
+        jax.block_until_ready(jax.jit(lambda params: _two_steps(case, params))(params))
+        with jax.disable_jit():
+            jax.block_until_ready(_two_steps(case, params))

@@ -1,0 +1,27 @@
+"""Rounding to half precision: up or down by chance, so that the mean is exact."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+
+def stochastically_rounded(x: jax.Array, dtype: Any, key: jax.Array) -> jax.Array:
+    """One of the two neighbours of x in `dtype`, each with a probability that falls linearly with its distance."""
+    return _rounded(x, jax.random.uniform(key, x.shape, x.dtype), dtype)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _rounded(x: jax.Array, chance: jax.Array, dtype: Any) -> jax.Array:
+    nearest = x.astype(dtype)
+    error = x - nearest.astype(x.dtype)
+    other = jnp.nextafter(nearest, jnp.where(error > 0, jnp.inf, -jnp.inf).astype(dtype))
+    gap = jnp.abs(other.astype(x.dtype) - nearest.astype(x.dtype))
+    return jnp.where((chance * gap < jnp.abs(error)) & (error != 0) & jnp.isfinite(gap), other, nearest)
+
+
+@_rounded.defjvp
+def _rounded_jvp(dtype: Any, primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+    """The derivative of the mean, which is x."""
+    return _rounded(*primals, dtype), tangents[0].astype(dtype)

@@ -1,0 +1,41 @@
+"""AdamH."""
+
+from typing import Any
+
+from gradtx._core.selection import Where
+from gradtx._core.transformation import chain, transformation
+from gradtx._core.types import Decay, LearningRate, Positive
+from gradtx._moments.bias_correction import bias_correction
+from gradtx._moments.ema import ema
+from gradtx._transforms.normalize import normalize
+from gradtx._transforms.retract_to_sphere import retract_to_sphere
+from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
+from gradtx._transforms.scale_by_momentum import scale_by_momentum
+from gradtx._transforms.scale_by_rms import scale_by_rms
+from gradtx._wrappers.partition import adam_elsewhere, partition
+
+
+@transformation
+def adamh(
+    learning_rate: LearningRate,
+    where: Where,
+    adam_learning_rate: LearningRate,
+    b1: Decay = 0.9,
+    b2: Decay = 0.95,
+    eps: Positive = 1e-8,
+) -> Any:
+    """Adam on spheres for matrices, Adam for the rest: W ← ρ (W − η ρ u/‖u‖) / ‖W − η ρ u/‖u‖‖, ρ = ‖W₀‖, u = m̂ / (√v̂ + eps).
+
+    `where` chooses the hidden matrices, whose norms stay what they are at first; `learning_rate` η is about the angle of a step.
+    There is no weight decay. `adam_learning_rate` is for all others. For networks whose norms of weights do not matter:
+    a normalisation with a gain behind each matrix. (Wen et al. 2025, hyperball optimization, arXiv 2606.16899.)
+    """
+    adam = chain(scale_by_momentum(bias_correction(ema(b1))), scale_by_rms(bias_correction(ema(b2)), eps))
+    direction = chain(adam, normalize(eps))
+    return chain(
+        adam_elsewhere(where, direction, b1, b2, eps),
+        partition(
+            (where, chain(scale_by_learning_rate(learning_rate), retract_to_sphere())),
+            (None, scale_by_learning_rate(adam_learning_rate)),
+        ),
+    )

@@ -1,0 +1,47 @@
+"""APOLLO."""
+
+from typing import Any
+
+from gradtx._bases.random import random_basis
+from gradtx._core.selection import Where
+from gradtx._core.transformation import chain, transformation
+from gradtx._core.types import Decay, Key, LearningRate, NonNegative, Positive
+from gradtx._moments.bias_correction import bias_correction
+from gradtx._moments.ema import ema
+from gradtx._transforms.add_decayed_weights import add_decayed_weights
+from gradtx._transforms.limit_norm_growth import limit_norm_growth
+from gradtx._transforms.scale import scale
+from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
+from gradtx._transforms.scale_by_momentum import scale_by_momentum
+from gradtx._transforms.scale_by_rms import scale_by_rms
+from gradtx._wrappers.partition import adam_elsewhere
+from gradtx._wrappers.scaled_in_basis import scaled_in_basis
+
+
+@transformation
+def apollo(
+    learning_rate: LearningRate,
+    where: Where,
+    key: Key,
+    rank: int = 256,
+    b1: Decay = 0.9,
+    b2: Decay = 0.999,
+    eps: Positive = 1e-8,
+    weight_decay: NonNegative = 0.0,
+    factor: NonNegative = 1.0,
+    growth: Positive = 1.01,
+    every: int = 200,
+) -> Any:
+    """The gradient, channels scaled as by Adam in random directions, AdamW for the rest: W ← W − η (α G diag(s) + λ W).
+
+    s_j is ‖adam(R)_j‖ / ‖R_j‖ for R = Pᵀ G, with `rank` random directions P that change once in `every` steps; `where`
+    chooses the matrices. A step's norm is at most `growth` times that of the one before. `factor` is α. (Zhu et al. 2024, arXiv
+    2412.05270, algorithm 1.)
+    """
+    inner = chain(scale_by_momentum(bias_correction(ema(b1))), scale_by_rms(bias_correction(ema(b2)), eps))
+    direction = chain(scaled_in_basis(random_basis(rank, key, every), inner), limit_norm_growth(growth), scale(factor))
+    return chain(
+        adam_elsewhere(where, direction, b1, b2, eps),
+        add_decayed_weights(weight_decay),
+        scale_by_learning_rate(learning_rate),
+    )

@@ -1,0 +1,43 @@
+"""MuonH."""
+
+from typing import Any
+
+from gradtx._core.selection import Where
+from gradtx._core.transformation import GradientTransformation, chain, transformation
+from gradtx._core.types import Decay, LearningRate, Positive
+from gradtx._moments.ema import ema
+from gradtx._moments.nesterov import nesterov
+from gradtx._transforms.normalize import normalize
+from gradtx._transforms.orthogonalize import orthogonalize
+from gradtx._transforms.retract_to_sphere import retract_to_sphere
+from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
+from gradtx._transforms.scale_by_momentum import scale_by_momentum
+from gradtx._wrappers.partition import adam_elsewhere, partition
+
+
+@transformation
+def muonh(
+    learning_rate: LearningRate,
+    where: Where,
+    adam_learning_rate: LearningRate,
+    momentum: Decay = 0.95,
+    b1: Decay = 0.9,
+    b2: Decay = 0.95,
+    eps: Positive = 1e-8,
+    *,
+    orthogonal: GradientTransformation = orthogonalize(),
+) -> Any:
+    """Muon on spheres for matrices, Adam for the rest: W ← ρ (W − η ρ O/‖O‖) / ‖W − η ρ O/‖O‖‖, ρ = ‖W₀‖, O = U Vᵀ of Muon.
+
+    `where` chooses the hidden matrices, whose norms stay what they are at first; `learning_rate` η is about the angle of a step.
+    There is no weight decay. `adam_learning_rate` is for all others. For networks whose norms of weights do not matter:
+    a normalisation with a gain behind each matrix. (Wen et al. 2025, hyperball optimization, arXiv 2606.16899.)
+    """
+    direction = chain(scale_by_momentum(nesterov(ema(momentum))), orthogonal, normalize(eps))
+    return chain(
+        adam_elsewhere(where, direction, b1, b2, eps),
+        partition(
+            (where, chain(scale_by_learning_rate(learning_rate), retract_to_sphere())),
+            (None, scale_by_learning_rate(adam_learning_rate)),
+        ),
+    )

@@ -1,0 +1,47 @@
+"""NorMuon."""
+
+from typing import Any
+
+from gradtx._core.selection import Where
+from gradtx._core.transformation import GradientTransformation, chain, transformation
+from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
+from gradtx._moments.ema import ema
+from gradtx._moments.nesterov import nesterov
+from gradtx._moments.output_mean import output_mean
+from gradtx._transforms.add_decayed_weights import add_decayed_weights
+from gradtx._transforms.normalize import normalize_rms
+from gradtx._transforms.orthogonalize import orthogonalize
+from gradtx._transforms.scale import scale
+from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
+from gradtx._transforms.scale_by_momentum import scale_by_momentum
+from gradtx._transforms.scale_by_rms import scale_by_rms
+from gradtx._wrappers.partition import adam_elsewhere
+
+
+@transformation
+def normuon(
+    learning_rate: LearningRate,
+    where: Where,
+    momentum: Decay = 0.95,
+    neuron_decay: Decay = 0.95,
+    weight_decay: NonNegative = 0.1,
+    b1: Decay = 0.9,
+    b2: Decay = 0.95,
+    eps: Positive = 1e-8,
+    output_axis: int = 1,
+    *,
+    orthogonal: GradientTransformation = orthogonalize(),
+) -> Any:
+    """Muon with neurons of equal size: O = U Vᵀ of Muon, W ← W − η (0.2 Ô √(mn) / ‖Ô‖ + λ W), Ô = O / (√v + eps).
+
+    v averages, with decay `neuron_decay`, the mean of O² over the inputs of each output: one number a neuron. `output_axis` is
+    1 for kernels of shape (in, out), 0 for (out, in). The other arguments are those of `muon`. (Li et al. 2025, arXiv
+    2510.05491, algorithm 1, with Nesterov momentum as in the authors' implementation.)
+    """
+    even = scale_by_rms(output_mean(ema(neuron_decay), output_axis), eps, of="updates")
+    direction = chain(scale_by_momentum(nesterov(ema(momentum))), orthogonal, even, normalize_rms(eps), scale(0.2))
+    return chain(
+        adam_elsewhere(where, direction, b1, b2, eps),
+        add_decayed_weights(weight_decay),
+        scale_by_learning_rate(learning_rate),
+    )

@@ -1,0 +1,45 @@
+"""Scion."""
+
+from typing import Any
+
+from gradtx._core.selection import Where
+from gradtx._core.transformation import GradientTransformation, chain, transformation
+from gradtx._core.types import Decay, LearningRate, NonNegative
+from gradtx._moments.ema import ema
+from gradtx._transforms.add_decayed_weights import add_decayed_weights
+from gradtx._transforms.orthogonalize import orthogonalize
+from gradtx._transforms.scale import scale
+from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
+from gradtx._transforms.scale_by_momentum import scale_by_momentum
+from gradtx._transforms.scale_by_shape import scale_by_aspect_ratio
+from gradtx._transforms.sign import sign
+from gradtx._wrappers.partition import partition
+
+
+@transformation
+def scion(
+    learning_rate: LearningRate,
+    where: Where,
+    radius: NonNegative = 50.0,
+    radius_of_others: NonNegative = 3000.0,
+    momentum: Decay = 0.9,
+    weight_decay: NonNegative = 1.0,
+    output_axis: int = 1,
+    *,
+    orthogonal: GradientTransformation = orthogonalize(),
+    others: GradientTransformation = sign(),
+) -> Any:
+    """Conditional gradients over norm balls: W ← (1 − η λ) W − η ρ √(out / in) U Vᵀ for matrices, − η ρ′ sign(m) for the rest.
+
+    U Σ Vᵀ is m, an average of the gradient. With λ = 1 weights stay in balls of radius ρ in the spectral norm and ρ′ in the
+    largest element (constrained Scion); λ = 0 is the unconstrained form. `where` chooses the hidden matrices. `others` is the
+    direction of the rest: `sign()`, which the paper takes for the head with a factor of 1/in in ρ′; `normalize_rms(1e-8)` for
+    biases. Learning rates carry over between widths. (Pethick et al. 2025, arXiv 2502.07529, algorithms 1 and 2, table 3.)
+    """
+    matrices = chain(orthogonal, scale_by_aspect_ratio(output_axis), scale(radius))
+    return chain(
+        scale_by_momentum(ema(momentum)),
+        partition((where, matrices), (None, chain(others, scale(radius_of_others)))),
+        add_decayed_weights(weight_decay),
+        scale_by_learning_rate(learning_rate),
+    )

@@ -1,0 +1,47 @@
+"""Shampoo."""
+
+from typing import Any
+
+from gradtx._bases.kronecker import kronecker_eigensystem
+from gradtx._core.selection import Where
+from gradtx._core.transformation import chain, transformation
+from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
+from gradtx._moments.bias_correction import bias_correction
+from gradtx._moments.ema import ema
+from gradtx._transforms.add_decayed_weights import add_decayed_weights
+from gradtx._transforms.scale_by_eigenvalues import scale_by_eigenvalues
+from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
+from gradtx._transforms.scale_by_momentum import scale_by_momentum
+from gradtx._transforms.scale_by_rms import scale_by_rms
+from gradtx._wrappers.graft import graft
+from gradtx._wrappers.in_basis import in_basis
+from gradtx._wrappers.partition import adam_elsewhere
+
+
+@transformation
+def shampoo(
+    learning_rate: LearningRate,
+    where: Where,
+    b1: Decay = 0.9,
+    b2: Decay = 0.999,
+    eps: Positive = 1e-8,
+    weight_decay: NonNegative = 0.01,
+    exponent: Positive = 0.25,
+    matrix_eps: Positive = 1e-6,
+    every: int = 10,
+    max_size: int = 8192,
+) -> Any:
+    """Momentum of L^(−p) G R^(−p), as long as Adam's direction for matrices, AdamW for the rest: W ← W − η (m̂ + λ W).
+
+    L and R are corrected averages, with decay `b2`, of G Gᵀ and Gᵀ G, `exponent` p is ¼ in the paper, ½ in some later work.
+    `matrix_eps`, times the largest, is added to their eigenvalues, computed once in `every` steps; sides longer than `max_size` count as
+    the identity. Each direction gets the norm of G / (√v̂ + eps), so that AdamW's learning rate carries over. `where`
+    chooses the matrices. (Gupta et al. 2018, arXiv 1802.09568; grafting and the rest as in Shi et al. 2023, arXiv 2309.06497.)
+    """
+    second = scale_by_rms(bias_correction(ema(b2)), eps)
+    turned = in_basis(kronecker_eigensystem(bias_correction(ema(b2)), every, max_size), scale_by_eigenvalues(exponent, matrix_eps))
+    return chain(
+        adam_elsewhere(where, chain(graft(turned, second), scale_by_momentum(bias_correction(ema(b1)))), b1, b2, eps),
+        add_decayed_weights(weight_decay),
+        scale_by_learning_rate(learning_rate),
+    )

@@ -1,0 +1,1 @@
+"""How a moment is remembered: codecs, each a value."""

@@ -1,0 +1,252 @@
+"""Methods for matrices, by singular values and eigenvectors where the methods themselves take products or iterate.
+
+An array that is no matrix trains as with AdamW, which is what gradtx gives to the leaves that are not chosen.
+"""
+
+import numpy as np
+
+JORDAN = ((3.4445, -4.7750, 2.0315),) * 5
+
+DEEPSEEK = ((3.4445, -4.7750, 2.0315),) * 8 + ((2.0, -1.5, 0.5),) * 2
+
+
+def polynomials(sigma, table):
+    """What the odd polynomials of a table make of singular values, one after the other."""
+    for a, b, c in table:
+        sigma = a * sigma + b * sigma**3 + c * sigma**5
+    return sigma
+
+
+def orthogonal(x, table=JORDAN, eps=1e-7):
+    """U p(Σ) Vᵀ for x / (‖x‖ + eps) = U Σ Vᵀ: what Newton-Schulz computes without a decomposition."""
+    u, sigma, v = np.linalg.svd(x / (np.linalg.norm(x) + eps), full_matrices=False)
+    return u @ np.diag(polynomials(sigma, table)) @ v
+
+
+def adam_directions(gradients, beta1, beta2, eps):
+    """Kingma & Ba 2014, "Adam" (arXiv 1412.6980), algorithm 1: m̂ / (√v̂ + ε) for each gradient."""
+    m = v = 0.0
+    for t, g in enumerate(gradients, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        yield m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + eps)
+
+
+def stepped(x, directions, eta, lamda):
+    """Loshchilov & Hutter 2017, "Decoupled Weight Decay Regularization" (arXiv 1711.05101), algorithm 2, line 12: x ← x − η (d + λ x)."""
+    for d in directions:
+        x = x - eta * (d + lamda * x)
+        yield x
+
+
+def muon(x, gradients, eta, mu=0.95, lamda=0.1, beta1=0.9, beta2=0.95, eps=1e-8, table=JORDAN, rms=0.2):
+    """Liu et al. 2025, "Muon is Scalable for LLM Training" (arXiv 2502.16982), equations 1, 3 and 4, with Nesterov momentum.
+
+    By singular values. M is an average, (1 − μ) times the paper's sum, which the polar factor does not see.
+    """
+
+    def directions():
+        m = 0.0
+        for g in gradients:
+            m = mu * m + (1 - mu) * g
+            yield rms * np.sqrt(max(x.shape)) * orthogonal(mu * m + (1 - mu) * g, table)
+
+    yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
+
+
+def qr_turned(s, q):
+    """Vyas et al. 2024, algorithm 4: the vectors of one power iteration, those of the largest eigenvalues first, and the order."""
+    order = np.argsort(-np.diag(q.T @ s @ q))
+    return np.linalg.qr(s @ q[:, order])[0], order
+
+
+def soap_directions(gradients, beta1, beta2, eps, decay, every):
+    """Vyas et al. 2024, "SOAP" (arXiv 2409.11321), algorithm 3 with algorithm 4: Q N' Pᵀ for each gradient.
+
+    The first makes Q and P alone. The vectors are sorted by eigenvalue and V is permuted with them, as in the authors' implementation.
+    """
+    m, v, taken = 0.0, 0.0, 0
+    left = right = q = p = 0.0
+    for t, g in enumerate(gradients):
+        m = beta1 * m + (1 - beta1) * g
+        if t > 0:
+            taken += 1
+            v = beta2 * v + (1 - beta2) * (q.T @ g @ p) ** 2
+            m_hat, v_hat = m / (1 - beta1 ** (t + 1)), v / (1 - beta2**taken)
+            yield q @ (q.T @ m_hat @ p / (np.sqrt(v_hat) + eps)) @ p.T
+        else:
+            yield np.zeros_like(g)
+        left = decay * left + (1 - decay) * g @ g.T
+        right = decay * right + (1 - decay) * g.T @ g
+        if t == 0:
+            q, p = np.linalg.eigh(left)[1][:, ::-1], np.linalg.eigh(right)[1][:, ::-1]
+        elif t % every == 0:
+            (q, rows), (p, columns) = qr_turned(left, q), qr_turned(right, p)
+            v = v[rows][:, columns]
+
+
+def soap(x, gradients, eta, lamda=0.01, beta1=0.95, beta2=0.95, eps=1e-8, decay=0.95, every=10):
+    """Vyas et al. 2024, "SOAP" (arXiv 2409.11321), algorithm 3, with decoupled weight decay."""
+    if x.ndim == 2:
+        directions = soap_directions(gradients, beta1, beta2, eps, decay, every)
+    else:
+        directions = adam_directions(gradients, beta1, beta2, eps)
+    yield from stepped(x, directions, eta, lamda)
+
+
+def power(s, exponent):
+    """A symmetric matrix to a power, by eigenvalues."""
+    values, vectors = np.linalg.eigh(s)
+    return vectors @ np.diag(values**exponent) @ vectors.T
+
+
+def ridged(s, eps):
+    """S + ε λ₁ I: the ridge is relative, as in Anil et al. 2020 (arXiv 2002.09018), section 3."""
+    return s + eps * np.linalg.norm(s, 2) * np.eye(len(s))
+
+
+def shampoo_directions(gradients, beta1, beta2, eps, exponent, matrix_eps, every):
+    """Gupta et al. 2018, "Shampoo" (arXiv 1802.09568), algorithm 1: L^(−p) G R^(−p), with averages for sums, grafted, averaged."""
+    m = v = left = right = 0.0
+    for t, g in enumerate(gradients, start=1):
+        left = beta2 * left + (1 - beta2) * g @ g.T
+        right = beta2 * right + (1 - beta2) * g.T @ g
+        v = beta2 * v + (1 - beta2) * g**2
+        corrected = 1 - beta2**t
+        if (t - 1) % every == 0:
+            row_root, column_root = (power(ridged(s / corrected, matrix_eps), -exponent) for s in (left, right))
+        direction, length = row_root @ g @ column_root, np.linalg.norm(g / (np.sqrt(v / corrected) + eps))
+        m = beta1 * m + (1 - beta1) * direction * length / np.linalg.norm(direction)
+        yield m / (1 - beta1**t)
+
+
+def shampoo(x, gradients, eta, lamda=0.01, beta1=0.9, beta2=0.999, eps=1e-8, exponent=0.25, matrix_eps=1e-6, every=10):
+    """Gupta et al. 2018, "Shampoo" (arXiv 1802.09568), algorithm 1, by matrix powers, grafted onto Adam as in Shi et al. 2023."""
+    if x.ndim == 2:
+        directions = shampoo_directions(gradients, beta1, beta2, eps, exponent, matrix_eps, every)
+    else:
+        directions = adam_directions(gradients, beta1, beta2, eps)
+    yield from stepped(x, directions, eta, lamda)
+
+
+def normuon(x, gradients, eta, mu=0.95, decay=0.95, lamda=0.1, beta1=0.9, beta2=0.95, eps=1e-8, axis=-1):
+    """Li et al. 2025, "NorMuon" (arXiv 2510.05491), algorithm 1, with Nesterov momentum; neurons are the outputs, along `axis`."""
+
+    def directions():
+        m = v = 0.0
+        for g in gradients:
+            m = mu * m + (1 - mu) * g
+            o = orthogonal(mu * m + (1 - mu) * g)
+            v = decay * v + (1 - decay) * np.mean(o**2, axis=1 - axis % 2, keepdims=True)
+            o = o / (np.sqrt(v) + eps)
+            yield 0.2 * np.sqrt(o.size) * o / (np.linalg.norm(o) + eps)
+
+    yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
+
+
+def adamuon(x, gradients, eta, mu=0.95, decay=0.95, lamda=0.1, beta1=0.9, beta2=0.95, eps=1e-8):
+    """Si et al. 2025, "AdaMuon" (arXiv 2507.11005), algorithm 1, with Nesterov momentum."""
+
+    def directions():
+        m = v = 0.0
+        for g in gradients:
+            m = mu * m + (1 - mu) * g
+            o = orthogonal(np.sign(mu * m + (1 - mu) * g))
+            v = decay * v + (1 - decay) * o**2
+            o = o / (np.sqrt(v) + eps)
+            yield 0.2 * np.sqrt(o.size) * o / (np.linalg.norm(o) + eps)
+
+    yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
+
+
+def alternated(u, iterations, eps):
+    """Rows, then columns, to a root mean square of 1, by diagonal matrices from both sides."""
+    for _ in range(iterations):
+        u = np.diag(np.sqrt(u.shape[1]) / (np.linalg.norm(u, axis=1) + eps)) @ u
+        u = u @ np.diag(np.sqrt(u.shape[0]) / (np.linalg.norm(u, axis=0) + eps))
+    return u
+
+
+def sinkgd(x, gradients, eta, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8, alpha=0.05, iterations=5):
+    """Scetbon et al. 2025, "Gradient Multi-Normalization" (arXiv 2502.06742), algorithm 4."""
+    matrices = (alpha * alternated(g, iterations, eps) for g in gradients)
+    yield from stepped(x, matrices if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
+
+
+def scion(x, gradients, gamma, rho=50.0, rho_others=3000.0, alpha=0.1, shrink=1.0, axis=-1):
+    """Pethick et al. 2025, "Scion" (arXiv 2502.07529), algorithm 1: x ← (1 − γ) x + γ lmo(d), shrinking by γ λ for other λ."""
+    d = 0.0
+    for g in gradients:
+        d = (1 - alpha) * d + alpha * g
+        lmo = -rho * np.sqrt(x.shape[axis] / x.shape[1 - axis % 2]) * orthogonal(d) if x.ndim == 2 else -rho_others * np.sign(d)
+        x = (1 - gamma * shrink) * x + gamma * lmo
+        yield x
+
+
+def galore(x, gradients, eta, rank=128, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8, alpha=0.25, every=200):
+    """Zhao et al. 2024, "GaLore" (arXiv 2403.03507), algorithm 2; tall matrices by their right singular vectors.
+
+    The sign of a singular vector is chosen to agree with the one before, of which the paper says nothing.
+    """
+
+    def directions():
+        m = v = 0.0
+        p = np.eye(min(x.shape), rank)
+        for t, g in enumerate(gradients):
+            g = g if g.shape[0] < g.shape[1] else g.T
+            if t % every == 0:
+                vectors = np.linalg.eigh(g @ g.T)[1][:, ::-1][:, :rank]
+                p = vectors * np.where(np.diag(vectors.T @ p[:, : vectors.shape[1]]) < 0, -1, 1)
+            r = p.T @ g
+            m = beta1 * m + (1 - beta1) * r
+            v = beta2 * v + (1 - beta2) * r**2
+            u = alpha * p @ (m / (1 - beta1 ** (t + 1)) / (np.sqrt(v / (1 - beta2 ** (t + 1))) + eps))
+            yield u if x.shape[0] < x.shape[1] else u.T
+
+    yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
+
+
+def apollo(x, gradients, eta, draws, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8, alpha=1.0, gamma=1.01):
+    """Zhu et al. 2024, "APOLLO" (arXiv 2412.05270), algorithm 1, with the projections that were drawn, one for each step."""
+
+    def directions():
+        m = v = before = 0.0
+        for t, (g, p) in enumerate(zip(gradients, draws, strict=True), start=1):
+            r = p.T @ g
+            m = beta1 * m + (1 - beta1) * r
+            v = beta2 * v + (1 - beta2) * r**2
+            adam = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + eps)
+            u = g @ np.diag(np.linalg.norm(adam, axis=0) / (np.linalg.norm(r, axis=0) + 1e-8))
+            norm = np.linalg.norm(u)
+            u = u if t == 1 else u / (max(norm / before, gamma) / gamma)
+            before = np.linalg.norm(u)
+            yield alpha * u
+
+    yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
+
+
+def on_sphere(x, directions, eta):
+    """Wen et al. 2025, "Hyperball Optimization" (arXiv 2606.16899), equation 1: x ← Norm(x − η Norm(d) ‖x₀‖) ‖x₀‖."""
+    radius = np.linalg.norm(x)
+    for d in directions:
+        x = x - eta * d / np.linalg.norm(d) * radius
+        x = x / np.linalg.norm(x) * radius
+        yield x
+
+
+def adamh(x, gradients, eta, eta_others, beta1=0.9, beta2=0.95, eps=1e-8):
+    """Wen et al. 2025, "Hyperball Optimization" (arXiv 2606.16899), equation 1 with the update of Adam."""
+    directions = adam_directions(gradients, beta1, beta2, eps)
+    yield from on_sphere(x, directions, eta) if x.ndim == 2 else stepped(x, directions, eta_others, 0.0)
+
+
+def muonh(x, gradients, eta, eta_others, mu=0.95, beta1=0.9, beta2=0.95, eps=1e-8):
+    """Wen et al. 2025, "Hyperball Optimization" (arXiv 2606.16899), equation 1 with the update of Muon."""
+    if x.ndim != 2:
+        yield from stepped(x, adam_directions(gradients, beta1, beta2, eps), eta_others, 0.0)
+        return
+    m, directions = 0.0, []
+    for g in gradients:
+        m = mu * m + (1 - mu) * g
+        directions.append(orthogonal(mu * m + (1 - mu) * g))
+    yield from on_sphere(x, directions, eta)

@@ -1,0 +1,45 @@
+"""Methods that remember rows and columns of a second moment."""
+
+import numpy as np
+
+
+def adafactor(x, gradients, rho, beta=None, eps1=1e-30, eps2=1e-3, d=1.0):
+    """Shazeer & Stern 2018, "Adafactor" (arXiv 1804.04235), section 8, algorithm 4 for matrices, 5 for the rest, and β̂₂ₜ of 6.
+
+    Any array with less than two axes is a vector. `rho` is the relative step size, a constant here; a constant `beta`
+    stands for β̂₂ₜ = 1 − t^−0.8.
+    """
+    r = c = v = 0.0
+    for t, g in enumerate(gradients, start=1):
+        alpha = max(eps2, np.sqrt(np.mean(x**2))) * rho
+        b = 1 - t**-0.8 if beta is None else beta
+        square = g**2 + eps1
+        if x.ndim == 2:
+            n, m = x.shape
+            r = b * r + (1 - b) * square @ np.ones((m, 1))
+            c = b * c + (1 - b) * np.ones((1, n)) @ square
+            v = r @ c / np.sum(r)
+        else:
+            v = b * v + (1 - b) * square
+        u = g / np.sqrt(v)
+        x = x - alpha * u / max(1, np.sqrt(np.mean(u**2)) / d)
+        yield x
+
+
+def sm3(x, gradients, eta, beta=0.0):
+    """Anil et al. 2019, "Memory-Efficient Adaptive Optimization" (arXiv 1901.11150), section 3, algorithm SM3-II.
+
+    The cover is the rows and columns of a matrix, and the single elements of any other array. 0/0 is 0; `beta` is the
+    momentum of their experiments, an average of the steps.
+    """
+    mu = [np.zeros(size) for size in x.shape] if x.ndim == 2 else np.zeros(x.shape)
+    m = 0.0
+    for g in gradients:
+        if x.ndim == 2:
+            nu = np.array([[min(mu[0][i], mu[1][j]) for j in range(x.shape[1])] for i in range(x.shape[0])]) + g**2
+            mu = [nu.max(axis=1), nu.max(axis=0)]
+        else:
+            nu = mu = mu + g**2
+        m = beta * m + (1 - beta) * np.divide(g, np.sqrt(nu), out=np.zeros_like(nu), where=nu > 0)
+        x = x - eta * m
+        yield x

@@ -1,0 +1,153 @@
+"""Optimizers in other coordinates: turned and turned back, refreshed in turns, without rotation what they are outside."""
+
+import itertools
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gradtx as gx
+from tests.certified.matrix import is_matrix
+
+
+def steps(tx, gradients, params):
+    """Updates and states of all steps."""
+    state = tx.init(params)
+    for g in gradients:
+        updates, state = tx.update(g, state, params)
+        yield updates, state
+
+
+def drawn(shape, count, seed=0):
+    return [jnp.asarray(g) for g in np.random.default_rng(seed).normal(size=(count, *shape))]
+
+
+def test_linear_parts_do_not_see_the_basis():
+    with jax.enable_x64(True):
+        gradients = drawn((5, 3), 6)
+        inside = gx.in_basis(gx.kronecker_eigenbasis(gx.ema(0.9), 2), gx.scale(0.3))
+        for k, (g, (updates, _)) in enumerate(zip(gradients, steps(inside, gradients, gradients[0]), strict=True)):
+            assert jnp.allclose(updates, 0.3 * g if k else 0, atol=1e-14)
+
+
+def test_a_side_that_is_too_long_is_not_turned():
+    """With no side turned it is the inner optimizer, but for the first step."""
+    with jax.enable_x64(True):
+        gradients = drawn((5, 3), 5)
+        inside = gx.in_basis(gx.kronecker_eigenbasis(gx.ema(0.9), 2, max_size=2), gx.scale_by_rms(gx.ema(0.9), 1e-8))
+        outside = gx.scale_by_rms(gx.ema(0.9), 1e-8)
+        turned = [updates for updates, _ in steps(inside, gradients, gradients[0])]
+        plain = [updates for updates, _ in steps(outside, gradients[1:], gradients[0])]
+        assert jnp.allclose(jnp.stack(turned[1:]), jnp.stack(plain), atol=1e-12)
+        state = inside.init(gradients[0])["in_basis"]["basis"]["kronecker_eigenbasis"]
+        assert state["left"] is None
+        one = gx.kronecker_eigenbasis(gx.ema(0.9), max_size=4).init(gradients[0])["kronecker_eigenbasis"]
+        assert one["left"] is None
+        assert one["right"].shape == (3, 3)
+
+
+def test_the_basis_diagonalises_its_statistics():
+    with jax.enable_x64(True):
+        gradients = drawn((4, 6), 30)
+        tx = gx.kronecker_eigenbasis(gx.ema(0.9), every=1)
+        *_, (_, state) = steps(tx, gradients, gradients[0])
+        for _ in range(200):
+            _, state = tx.update(0 * gradients[0], state)
+        entries = state["kronecker_eigenbasis"]
+        for side, moment in (("left", entries["moment"]["left"]), ("right", entries["moment"]["right"])):
+            q, s = np.asarray(entries[side]), np.asarray(moment["ema"]["average"])
+            turned = q.T @ s @ q
+            assert np.allclose(q.T @ q, np.eye(len(q)), atol=1e-12)
+            assert np.max(np.abs(turned - np.diag(np.diag(turned)))) < 1e-6 * np.max(turned)
+
+
+def test_leaves_of_one_size_take_turns():
+    """Five matrices in four steps: two at a time, until there are none left."""
+    params = {f"w{k}": jnp.ones((3, 2)) for k in range(5)}
+    gradients = [dict(zip(params, drawn((5, 3, 2), 1, seed)[0], strict=True)) for seed in range(9)]
+    tx = gx.kronecker_eigenbasis(gx.ema(0.9), every=4)
+    states = [state["kronecker_eigenbasis"]["left"] for _, state in steps(tx, gradients, params)]
+    turned = [[k for k in range(5) if not jnp.array_equal(a[f"w{k}"], b[f"w{k}"])] for a, b in itertools.pairwise(states)]
+    assert turned == [[2, 3], [4], [], [0, 1], [2, 3], [4], [], [0, 1]]
+
+
+def decompositions(leaves):
+    params = {f"w{k}": jax.ShapeDtypeStruct((6, 8), jnp.float32) for k in range(leaves)}
+    tx = gx.soap(0.1, is_matrix)
+    program = jax.jit(tx.update).lower(params, jax.eval_shape(tx.init, params), params).as_text()
+    return len(re.findall(r"custom_call @\w*(?:syevd|geqrf)", program))
+
+
+def test_equal_sizes_are_one_batch():
+    assert decompositions(2) == decompositions(9) == 4
+
+
+def test_soap_moves_no_matrix_before_it_has_a_basis():
+    params = {"w": jnp.ones((3, 2)), "b": jnp.ones(3)}
+    first, second = (updates for updates, _ in steps(gx.soap(0.1, is_matrix, weight_decay=0.0), [params, params], params))
+    assert not jnp.any(first["w"])
+    assert jnp.all(first["b"] != 0)
+    assert jnp.any(second["w"] != 0)
+
+
+def test_eigenvalues_need_a_basis():
+    with pytest.raises(ValueError, match=r"write in_basis\(kronecker_eigensystem"):
+        gx.scale_by_eigenvalues(0.25, 1e-8).update(jnp.ones((2, 2)), gx.scale_by_eigenvalues(0.25, 1e-8).init(jnp.ones((2, 2))))
+
+
+def test_only_a_basis_makes_coordinates():
+    with pytest.raises(ValueError, match="this one names no axes"):
+        gx.in_basis(gx.ema(0.9), gx.sgd(0.1)).init(jnp.ones((2, 2)))
+    with pytest.raises(ValueError, match=r"kronecker_eigenbasis is for matrices, and the leaf at b has shape \(3,\)"):
+        gx.kronecker_eigenbasis(gx.ema(0.9)).init({"b": jnp.ones(3)})
+
+
+@pytest.mark.parametrize("make", [gx.soap, gx.shampoo, gx.galore])
+def test_a_basis_stays_where_it_was_made(make):
+    """On eight devices: two steps share one compilation, and no slot moves."""
+    mesh = jax.make_mesh((8,), ("x",), axis_types=(jax.sharding.AxisType.Auto,))
+    where = jax.NamedSharding(mesh, jax.P("x"))
+    params = {"w": jax.device_put(jnp.ones((16, 8)), where), "b": jax.device_put(jnp.ones(8), where)}
+    tx = make(0.1, is_matrix)
+    state = tx.init(params)
+    step = jax.jit(tx.update)
+    _, after = step(params, state, params)
+    step(params, after, params)
+    assert step._cache_size() == 1
+    for before, now in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
+        assert now.sharding.is_equivalent_to(before.sharding, now.ndim)
+
+
+def test_low_rank_state_is_small_and_the_update_has_that_rank():
+    """Adam's moments take rows of the longer side alone, whichever side that is."""
+    for shape in ((6, 20), (20, 6)):
+        g = jax.random.normal(jax.random.key(0), shape)
+        tx = gx.in_basis(gx.low_rank_basis(2), gx.adam(0.1))
+        updates, state = tx.update(g, tx.init(g), g)
+        assert sum(leaf.size for leaf in jax.tree.leaves(state["in_basis"]["inner"])) == 2 * 40 + 2
+        assert jnp.linalg.matrix_rank(updates, rtol=1e-4) == 2
+
+
+def test_random_directions_are_new_once_in_a_while():
+    """They keep lengths on average, and change with the key, the leaf and the period."""
+    g = {"a": jnp.ones((4, 300)), "b": jnp.ones((4, 300))}
+    tx = gx.scaled_in_basis(gx.random_basis(64, 0, 2), gx.sign(), 1e-12)
+    turned = [updates for updates, _ in steps(tx, [g] * 4, g)]
+    assert jnp.array_equal(turned[0]["a"], turned[1]["a"])
+    assert jnp.array_equal(turned[2]["a"], turned[3]["a"])
+    assert not jnp.allclose(turned[0]["a"], turned[2]["a"])
+    assert not jnp.allclose(turned[0]["a"], turned[0]["b"])
+    assert jnp.allclose(turned[0]["a"], turned[0]["a"][0, 0])
+    inside = gx.in_basis(gx.random_basis(2000, 0), gx.scale(1.0))
+    assert jnp.allclose(inside.update(g, inside.init(g))[0]["a"], g["a"], atol=0.3)
+    with pytest.raises(ValueError, match="rank must be at least 1, got 0"):
+        gx.random_basis(0, 1).init(g)
+
+
+def test_norms_grow_by_a_factor_at_most():
+    tx = gx.limit_norm_growth(1.5)
+    sizes = [1.0, 10.0, 1.0, 0.0, 7.0]
+    norms = [float(jnp.linalg.norm(u)) for u, _ in steps(tx, [s * jnp.array([0.6, 0.8]) for s in sizes], jnp.zeros(2))]
+    assert np.allclose(norms, [1.0, 1.5, 1.0, 0.0, 7.0])
