@@ -49,8 +49,16 @@ def test_no_exemption_is_idle(case, name):
 
 
 def is_transformation(form) -> bool:
-    others = ("schedule", "_storage")
-    return form.spec_name == form.name and isinstance(form.make, type(gx.adam)) and not any(name in form.body.__module__ for name in others)
+    others = ("gradtx._schedules", "gradtx._core.schedule", "gradtx._storage")
+    return form.spec_name == form.name and isinstance(form.make, type(gx.adam)) and not form.body.__module__.startswith(others)
+
+
+def forms_in(tx):
+    """The factory of a transformation and those of what stands in its arguments."""
+    yield tx.form.name
+    for _, inner in tx.children():
+        if isinstance(inner, gx.GradientTransformation):
+            yield from forms_in(inner)
 
 
 def test_every_factory_is_a_row():
