@@ -47,14 +47,23 @@ class Subject:
     """A row of the table with a state of its own that misuse must not touch."""
 
     tx: GradientTransformation
-    state: dict[str, Any]
+    for_matrices: bool
+
+    def trained(self, tx: GradientTransformation | None = None) -> GradientTransformation:
+        """What is given `PARAMS`: the row itself, or another `tx` in its place; what is for matrices alone has the one matrix."""
+        tx = self.tx if tx is None else tx
+        return gx.masked("w", tx) if self.for_matrices else tx
+
+    @functools.cached_property
+    def state(self) -> dict[str, Any]:
+        return self.trained().init(PARAMS)
 
     @property
     def part(self) -> str:
-        return re.escape(label(self.tx))
+        return re.escape(label(self.trained()))
 
     def update(self, grads: Any = GRADS, state: Any = None, params: Any = PARAMS, **extras: Any) -> Any:
-        return self.tx.update(grads, self.state if state is None else state, params, **{"value_fn": loss, **extras})
+        return self.trained().update(grads, self.state if state is None else state, params, **{"value_fn": loss, **extras})
 
     def remembers(self) -> bool:
         return len(self.state) > 1
@@ -62,7 +71,7 @@ class Subject:
     def tells_apart(self, params: Any) -> bool:
         """Whether the state for `params` looks different from the state for `PARAMS`."""
         try:
-            return avals(jax.eval_shape(self.tx.init, params)) != avals(self.state)
+            return avals(jax.eval_shape(self.trained().init, params)) != avals(self.state)
         except ValueError:  # `where` matches no leaf of these
             return False
 
@@ -89,8 +98,7 @@ def avals(tree: Any) -> Any:
 @functools.cache
 def subject(name: str) -> Subject:
     (case,) = (case for case in CASES if case.name == name)
-    tx = case.make()
-    return Subject(tx, tx.init(PARAMS))
+    return Subject(case.make(), case.params is not None)
 
 
 def without(tree: dict[str, Any], key: str) -> dict[str, Any]:
@@ -168,7 +176,7 @@ STATES: dict[str, tuple[Callable[[Subject], Any], list[str]]] = {
     "everything missing": (lambda of: {"step": of.state["step"]}, [OTHERS, "missing: "]),
     "half precision": (
         lambda of: first_array(of.state, lambda x: x.astype(jnp.float16)),
-        [r"has dtype float16 at [\w/ ]+, where \w+32", ANEW],
+        [r"has dtype float16 at [\w/ ]+, where (\w+32|uint8) is kept", ANEW],
     ),
     "a string": (
         lambda of: first_array(of.state, lambda x: "x"),

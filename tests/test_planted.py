@@ -149,7 +149,7 @@ def departs(case: Planted, make: Make) -> float:
 
 
 def repeats_its_noise(make: Make) -> bool:
-    (first, _), (second, _) = run(make, ZERO, ZERO)
+    (first, _), (second, _) = run(make, ZERO, ZERO, params=ZERO)
     return equal(first, second) and not equal(first, ZERO)
 
 
@@ -205,6 +205,45 @@ def trains_integers(make: Make) -> bool:
     return bool(jnp.any(updates["n"] != 0))
 
 
+def dies_of_a_constant_gradient(make: Make) -> bool:
+    """Compiled, where a product and a sum are rounded once."""
+    tx = make(0.1)
+    state, update, seen = tx.init(PARAMS), jax.jit(tx.update), []
+    for _ in range(80):
+        updates, state = update(filled(3.3), state, PARAMS, **needed(tx))
+        seen.append(updates)
+    return not finite(seen)
+
+
+def refuses_extras(make: Make) -> bool:
+    tx = make(0.1)
+    return raises(tx.update, GRADIENT, tx.init(PARAMS), PARAMS, value=1.0)
+
+
+def does_without_parameters(make: Make) -> bool:
+    tx = make(0.1)
+    state = tx.init(PARAMS)
+    if raises(tx.update, GRADIENT, state, **needed(tx)):
+        return False
+    once, again, without = (tx.update(GRADIENT, tx.init(PARAMS), *params, **needed(tx))[0] for params in ((PARAMS,), (PARAMS,), ()))
+    return equal(once, again) and not equal(once, without)
+
+
+def computes_nan(make: Make) -> bool:
+    with jax.debug_nans(True):
+        return raises(run, make, ZERO)
+
+
+def reads_its_schedule_elsewhere(make: Make) -> bool:
+    counts: list[int] = []
+
+    def rate(count: jax.Array) -> jax.Array:
+        counts.append(int(count))
+        return jnp.float32(0.1)
+
+    return not raises(lambda: make(rate).update(GRADIENT, make(rate).init(PARAMS), PARAMS)) and len(set(counts)) > 1
+
+
 SYMPTOMS: dict[str, Callable[[Make], bool]] = {
     "init returns its parameters": aliases,
     "init reads values": init_reads_values,
@@ -229,13 +268,21 @@ SYMPTOMS: dict[str, Callable[[Make], bool]] = {
     "sum emptied by multiplication": keeps_nan,
     "square that overflows": dies_of_a_large_gradient,
     "integers trained": trains_integers,
+    "variance below zero": dies_of_a_constant_gradient,
+    "extras of others refused": refuses_extras,
+    "decay left out in silence": does_without_parameters,
+    "NaN in the branch not taken": computes_nan,
+    "schedule at two counts": reads_its_schedule_elsewhere,
 }
+COMES_WITH = {"NaN in the branch not taken": {"root of zero"}}
+"""A derivative of what is not chosen is NaN too."""
+
 every_bug = pytest.mark.parametrize("case", PLANTED, ids=lambda case: case.name)
 
 
 def expected(case: Planted, broken: bool) -> set[str]:
     """The symptoms that a pair should have: its own if it is broken, and what comes with what it is."""
-    own = {case.name} & set(SYMPTOMS) if broken else set()
+    own = {case.name} & set(SYMPTOMS) | COMES_WITH.get(case.name, set()) if broken else set()
     return own | ({"sum emptied by multiplication"} if case.averages else set())
 
 
@@ -243,8 +290,9 @@ def expected(case: Planted, broken: bool) -> set[str]:
 @pytest.mark.parametrize("broken", [True, False], ids=["broken", "twin"])
 def test_a_pair_has_its_own_symptom_and_no_other(case, broken):
     make = case.broken if broken else case.twin
-    untraceable = broken and case.name == "branch on values"  # and so it runs in no batch
-    found = {name for name, shows in SYMPTOMS.items() if not (untraceable and shows is mixes_a_batch) and shows(make)}
+    untraceable = broken and case.name == "branch on values"  # and so it runs in no batch and in no program
+    traced = (mixes_a_batch, dies_of_a_constant_gradient)
+    found = {name for name, shows in SYMPTOMS.items() if not (untraceable and shows in traced) and shows(make)}
     assert found == expected(case, broken)
 
 

@@ -5,6 +5,8 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import jax
+
 from gradtx._core.call import FORMS, nearest
 from gradtx._core.flow import Flow
 from gradtx._core.trees import Leaves
@@ -48,7 +50,8 @@ def call_update(update: Callable[..., Any], flow: Flow, state: Any, params: PyTr
     """Call a part's `update` with the signals and extras that its signature asks for by keyword."""
     parameters = inspect.signature(update).parameters.values()
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if len(positional) > 2 and positional[2].default is inspect.Parameter.empty and params is None:
+    asks = len(positional) > 2 and positional[2].default is inspect.Parameter.empty
+    if asks and params is None and jax.tree.leaves(flow.updates):
         raise ValueError(f"{signals.where} needs the parameters: call update(gradients, state, params).")
     available = {**signals.extras, **flow.published, "gradient": flow.gradient, "step": signals.step, "flow": flow}
     asked = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}

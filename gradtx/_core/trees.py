@@ -59,6 +59,9 @@ def _container_difference(expected: PyTree, given: PyTree, path: tuple[Any, ...]
     if type(expected) is not type(given):
         place = f"at {path_name(path)}" if path else "at the top"
         return f"{place} there is a {type(given).__name__} where a {type(expected).__name__} is expected"
+    if isinstance(expected, dict) and set(expected) != set(given):
+        missing, unexpected = sorted(map(str, set(expected) - set(given))), sorted(map(str, set(given) - set(expected)))
+        return f"missing: {', '.join(missing) or 'nothing'}; unexpected: {', '.join(unexpected) or 'nothing'}"
     for (key, want), (_, have) in zip(_children(expected), _children(given), strict=False):
         if jax.tree.structure(want) != jax.tree.structure(have):
             return _container_difference(want, have, (*path, *key))

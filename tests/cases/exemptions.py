@@ -11,7 +11,7 @@ MAXIMA = "the largest number over an axis that is sharded needs that of every sh
 UNIT_NORMS = "the norm over an axis that is sharded needs the squares of all shards, one for each output"
 DENSE = "it solves with the whole Hessian, which every device needs"
 CURVATURE = "its curvature is measured in the precision of the parameters"
-AT_ZERO = "where the gradient given is zero it takes the gradient of the loss, which is no noise"
+ITS_STEPS = "each branch runs at its own steps only"
 OWN_STEPS = "what it wraps counts steps of its own, fewer than the optimizer's"
 ANY_EXTRA = "another library's part may take extras under any name"
 
