@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.numerics import matched, next_step, scaled, widest
+from gradtx._core.numerics import matched, next_step, reached, scaled, widest
 from gradtx._core.transformation import transformation
 from gradtx._core.types import Fraction, NonNegative, Positive, PyTree
 
@@ -39,7 +39,7 @@ def reduce_on_plateau(
         better = mean < (1 - matched(rtol, dtype)) * best - matched(atol, dtype)
         resting = state["resting"] > 0
         stalled = jnp.where(better | resting, 0, next_step(state["stalled"]))
-        due = ~resting & (stalled >= patience)
+        due = ~resting & reached(stalled, patience)
         shrunk = jnp.maximum(state["scale"] * matched(factor, dtype), matched(min_scale, dtype))
         return {
             "scale": jnp.where(due, shrunk, state["scale"]),
@@ -54,7 +54,7 @@ def reduce_on_plateau(
         dtype = state["sum"].dtype
         seen, total = next_step(state["seen"]), state["sum"] + jnp.asarray(value).astype(dtype)
         waiting = {**state, "seen": seen, "sum": total}
-        complete = seen >= accumulation_size
+        complete = reached(seen, accumulation_size)
         state = jax.tree.map(lambda new, old: jnp.where(complete, new, old), observed(state, total / seen.astype(dtype)), waiting)
         return scaled(updates, by=state["scale"]), state
 
