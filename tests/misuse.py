@@ -63,7 +63,7 @@ class Subject:
         return re.escape(label(self.trained()))
 
     def update(self, grads: Any = GRADS, state: Any = None, params: Any = PARAMS, **extras: Any) -> Any:
-        return self.trained().update(grads, self.state if state is None else state, params, **{"value_fn": loss, **extras})
+        return self.trained().update(grads, self.state if state is None else state, params, **{"value_fn": loss, "value": 1.0, **extras})
 
     def remembers(self) -> bool:
         return len(self.state) > 1
@@ -88,7 +88,7 @@ class Subject:
 
 
 def first_step(tx: GradientTransformation) -> Any:
-    return tx.update(GRADS, tx.init(PARAMS), PARAMS, value_fn=loss)
+    return tx.update(GRADS, tx.init(PARAMS), PARAMS, value_fn=loss, value=1.0)
 
 
 def avals(tree: Any) -> Any:

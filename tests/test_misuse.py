@@ -49,7 +49,11 @@ AVERAGES = {"average", "uniform_average", "lookahead", "schedule_free", "schedul
 PROXIMAL = {"scale_by_proximal_learning_rate", "dual_average", "madgrad", "follow_regularized_leader", "ftrl", "adan"}
 SCALED = {"scale_by_param_block_rms", "adafactor"}
 DECAYING = {"adamw", "lion", "sgdw", "adamaxw", "nadamw", "ademamix", "simplified_ademamix", "adopt", "tiger", "adamc"}
-NEED_PARAMS = NEED_VALUE_FN | CURVED | UPHILL | DOWNHILL | LAYERWISE | OF_MATRICES | AVERAGES | PROXIMAL | SCALED | DECAYING
+NEED_VALUE = {"scale_by_polyak", "polyak_sgd", "scale_by_momo", "momo", "reduce_on_plateau"}
+FROM_START = {"scale_by_dog", "dog", "scale_by_dowg", "dowg", "scale_by_prodigy", "prodigy", "scale_by_momo", "momo"}
+SCALARS = {"observe", "reduce_on_plateau"}
+"""What they remember are scalars, whatever the parameters."""
+NEED_PARAMS = FROM_START | NEED_VALUE_FN | CURVED | UPHILL | DOWNHILL | LAYERWISE | OF_MATRICES | AVERAGES | PROXIMAL | SCALED | DECAYING
 
 
 @pytest.fixture(autouse=True)
@@ -88,8 +92,11 @@ def test_what_needs_parameters_or_the_loss_says_so(name):
     row = subject(name)
     alone = fault(functools.partial(row.update, params=None), r"needs the parameters: call update\(gradients, state, params\)")
     assert alone == (None if name in NEED_PARAMS else "accepted")
-    lossless = functools.partial(row.trained().update, GRADS, row.state, PARAMS)
-    said = r"needs the extra 'value_fn': call update\(gradients, state, params, value_fn=...\), for example .*Extras passed: none"
+    valueless = functools.partial(row.trained().update, GRADS, row.state, PARAMS, value_fn=loss)
+    needs_value = r"needs the extra 'value': call update\(gradients, state, params, value=...\)\. Extras passed: value_fn"
+    assert fault(valueless, needs_value) == (None if name in NEED_VALUE else "accepted")
+    lossless = functools.partial(row.trained().update, GRADS, row.state, PARAMS, value=1.0)
+    said = r"needs the extra 'value_fn': call update\(gradients, state, params, value_fn=...\), for example .*Extras passed: value"
     said = "needs the extra 'value_fn' or 'hessian_diagonal': call update" if name in CURVED else said
     assert fault(lossless, said) == (None if name in NEED_VALUE_FN | CURVED else "accepted")
     assert fault(functools.partial(lossless, value_fn=None), said) == (None if name in NEED_VALUE_FN | CURVED else "accepted")
@@ -103,8 +110,7 @@ def test_without_parameters_the_state_tells_what_does_not_fit(name):
     row, trees = subject(name), ("a missing key", "an extra key", "a list", "another shape", "another rank", "integers", "None at a leaf")
     bad = {what: misuse.GRADIENTS[what][0] for what in trees}
     told = {what: grads for what, grads in bad.items() if name not in NEED_PARAMS and row.tells_apart(grads)}
-    # What observe remembers is one scalar, whatever the parameters.
-    assert bool(told) == (name not in NEED_PARAMS | {"observe"} and row.remembers())
+    assert bool(told) == (name not in NEED_PARAMS | SCALARS and row.remembers())
     hold(
         {
             what: fault(functools.partial(row.update, grads, params=None), f"^{row.part}: the state ", misuse.ANEW)
@@ -134,7 +140,10 @@ def test_what_is_no_number_in_range_is_refused(name, argument):
     else:
         assert not faults(None, misuse.NO_NUMBER + "None ")
     batch = row.trained(row.tx.replace(**{argument: jnp.full(3, 0.5 if given is None else given)}))
-    for call in (functools.partial(batch.init, PARAMS), functools.partial(batch.update, GRADS, row.state, PARAMS, value_fn=loss)):
+    for call in (
+        functools.partial(batch.init, PARAMS),
+        functools.partial(batch.update, GRADS, row.state, PARAMS, value_fn=loss, value=1.0),
+    ):
         assert not fault(call, rf"{argument} is an array of shape \(3,\) .*inside an update it must be a scalar. .*under jax.vmap")
 
 
@@ -147,7 +156,7 @@ def test_keys_trees_and_structure_are_checked(name):
         hold({what: fault(functools.partial(tx.replace, **{argument: bad}), said) for what, bad in misuse.NOT_KEYS.items()})
         for keys in (jax.random.split(jax.random.key(0), 3), jnp.arange(3)):
             batch = row.trained(tx.replace(**{argument: keys}))
-            update = functools.partial(batch.update, GRADS, row.state, PARAMS, value_fn=loss)
+            update = functools.partial(batch.update, GRADS, row.state, PARAMS, value_fn=loss, value=1.0)
             assert not fault(update, f"{argument} is .*under jax.vmap")
     for argument in row.arguments(TreeKind):
         for bad in ("2", {"w": "2"}, {"w": True}, {"w": gx.adam}):
@@ -244,7 +253,7 @@ def test_parts_of_your_own_count_by_their_annotation():
 
 
 def equations(tx, params):
-    return str(jax.make_jaxpr(lambda *given: tx.update(*given, params, value_fn=loss))(GRADS, tx.init(PARAMS)))
+    return str(jax.make_jaxpr(lambda *given: tx.update(*given, params, value_fn=loss, value=1.0))(GRADS, tx.init(PARAMS)))
 
 
 @every_row
