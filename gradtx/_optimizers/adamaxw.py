@@ -8,6 +8,8 @@ from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.ema import ema
 from gradtx._moments.running_max import decaying_max
+from gradtx._moments.stored import stored
+from gradtx._storage.codec import Codec
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
@@ -22,6 +24,7 @@ def adamaxw(
     eps: Positive = 1e-8,
     weight_decay: NonNegative = 0.01,
     where: Where = None,
+    storage: Codec | None = None,
 ) -> Any:
     """Adam in the infinity norm with weight decay beside the gradient: θ ← θ − η (m̂ / u + λ θ), u ← max(b2 u, |g| + eps).
 
@@ -29,8 +32,8 @@ def adamaxw(
     Loshchilov & Hutter 2017.)
     """
     return chain(
-        scale_by_momentum(bias_correction(ema(b1))),
-        scale_by_abs(decaying_max(b2), eps),
+        scale_by_momentum(bias_correction(stored(ema(b1), storage))),
+        scale_by_abs(stored(decaying_max(b2), storage), eps),
         add_decayed_weights(weight_decay, where),
         scale_by_learning_rate(learning_rate),
     )

@@ -7,6 +7,8 @@ from gradtx._core.transformation import chain, transformation
 from gradtx._core.types import Decay, LearningRate, Positive
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.ema import ema
+from gradtx._moments.stored import stored
+from gradtx._storage.codec import Codec
 from gradtx._transforms.normalize import normalize
 from gradtx._transforms.retract_to_sphere import retract_to_sphere
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
@@ -23,6 +25,7 @@ def adamh(
     b1: Decay = 0.9,
     b2: Decay = 0.95,
     eps: Positive = 1e-8,
+    storage: Codec | None = None,
 ) -> Any:
     """Adam on spheres for matrices, Adam for the rest: W ← ρ (W − η ρ u/‖u‖) / ‖W − η ρ u/‖u‖‖, ρ = ‖W₀‖, u = m̂ / (√v̂ + eps).
 
@@ -30,10 +33,10 @@ def adamh(
     There is no weight decay. `adam_learning_rate` is for all others. For networks whose norms of weights do not matter:
     a normalisation with a gain behind each matrix. (Wen et al. 2025, hyperball optimization, arXiv 2606.16899.)
     """
-    adam = chain(scale_by_momentum(bias_correction(ema(b1))), scale_by_rms(bias_correction(ema(b2)), eps))
+    adam = chain(scale_by_momentum(bias_correction(stored(ema(b1), storage))), scale_by_rms(bias_correction(stored(ema(b2), storage)), eps))
     direction = chain(adam, normalize(eps))
     return chain(
-        adam_elsewhere(where, direction, b1, b2, eps),
+        adam_elsewhere(where, direction, b1, b2, eps, storage),
         partition(
             (where, chain(scale_by_learning_rate(learning_rate), retract_to_sphere())),
             (None, scale_by_learning_rate(adam_learning_rate)),

@@ -7,6 +7,8 @@ from gradtx._core.transformation import GradientTransformation, chain, transform
 from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.ema import ema
 from gradtx._moments.nesterov import nesterov
+from gradtx._moments.stored import stored
+from gradtx._storage.codec import Codec
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.normalize import normalize_rms
 from gradtx._transforms.orthogonalize import orthogonalize
@@ -30,16 +32,19 @@ def adamuon(
     eps: Positive = 1e-8,
     *,
     orthogonal: GradientTransformation = orthogonalize(),
+    storage: Codec | None = None,
 ) -> Any:
     """Muon of signs, scaled per weight: O = U Vᵀ of sign(m), W ← W − η (0.2 Ô √(mn) / ‖Ô‖ + λ W), Ô = O / (√v + eps).
 
     v averages O² with decay `second_decay`, uncorrected, which the norm makes no difference of. The other arguments are those
     of `muon`. (Si et al. 2025, arXiv 2507.11005, algorithm 1, with Nesterov momentum as in the authors' implementation.)
     """
-    adaptive = scale_by_rms(ema(second_decay), eps, of="updates")
-    direction = chain(scale_by_momentum(nesterov(ema(momentum))), sign(), orthogonal, adaptive, normalize_rms(eps), scale(0.2))
+    adaptive = scale_by_rms(stored(ema(second_decay), storage), eps, of="updates")
+    direction = chain(
+        scale_by_momentum(nesterov(stored(ema(momentum), storage))), sign(), orthogonal, adaptive, normalize_rms(eps), scale(0.2)
+    )
     return chain(
-        adam_elsewhere(where, direction, b1, b2, eps),
+        adam_elsewhere(where, direction, b1, b2, eps, storage),
         add_decayed_weights(weight_decay),
         scale_by_learning_rate(learning_rate),
     )

@@ -7,6 +7,8 @@ from gradtx._core.transformation import chain, transformation
 from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.ema import ema
+from gradtx._moments.stored import stored
+from gradtx._storage.codec import Codec
 from gradtx._transforms.scale_by_extrapolated_momentum import scale_by_extrapolated_momentum
 from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal_learning_rate
 from gradtx._transforms.scale_by_rms import scale_by_rms
@@ -21,6 +23,7 @@ def adan(
     eps: Positive = 1e-8,
     weight_decay: NonNegative = 0.0,
     where: Where = None,
+    storage: Codec | None = None,
 ) -> Any:
     """Adam with Nesterov's momentum from differences of gradients: θ ← (θ − η (m̂ + b2 v̂) / (√n̂ + eps)) / (1 + η λ).
 
@@ -29,7 +32,7 @@ def adan(
     first gradient. `where` chooses the leaves that decay. (Xie et al. 2022, algorithm 1.)
     """
     return chain(
-        scale_by_extrapolated_momentum(bias_correction(ema(b1)), bias_correction(ema(b2)), b2),
-        scale_by_rms(bias_correction(ema(b3)), eps),
+        scale_by_extrapolated_momentum(bias_correction(stored(ema(b1), storage)), bias_correction(stored(ema(b2), storage)), b2),
+        scale_by_rms(bias_correction(stored(ema(b3), storage)), eps),
         scale_by_proximal_learning_rate(learning_rate, weight_decay, where),
     )

@@ -6,7 +6,9 @@ from gradtx._core.selection import Where
 from gradtx._core.transformation import chain, transformation
 from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.ema import ema
+from gradtx._moments.stored import stored
 from gradtx._schedules.power_schedule import power_schedule
+from gradtx._storage.codec import Codec
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.clip import clip
 from gradtx._transforms.scale_by_lagged_rms import scale_by_lagged_rms
@@ -23,6 +25,7 @@ def adopt(
     max_delta: Positive = power_schedule(1.0, 0.25),
     weight_decay: NonNegative = 0.0,
     where: Where = None,
+    storage: Codec | None = None,
 ) -> Any:
     """Adam that converges for any b2: θ ← θ − η (m + λ θ), m averages clip(g / max(√v, eps), ±t^¼), v that of the step before.
 
@@ -33,7 +36,7 @@ def adopt(
     return chain(
         scale_by_lagged_rms(b2, eps),
         clip(max_delta),
-        scale_by_momentum(ema(b1)),
+        scale_by_momentum(stored(ema(b1), storage)),
         add_decayed_weights(weight_decay, where),
         scale_by_learning_rate(learning_rate),
     )

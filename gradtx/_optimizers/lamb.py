@@ -7,6 +7,8 @@ from gradtx._core.transformation import chain, transformation
 from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.ema import ema
+from gradtx._moments.stored import stored
+from gradtx._storage.codec import Codec
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
@@ -22,6 +24,7 @@ def lamb(
     eps: Positive = 1e-6,
     weight_decay: NonNegative = 0.01,
     where: Where = None,
+    storage: Codec | None = None,
 ) -> Any:
     """AdamW with steps as large as the weights of their layer: θ ← θ − η ‖θ‖ / ‖r‖ r, r = m̂ / (√v̂ + eps) + λ θ.
 
@@ -29,8 +32,8 @@ def lamb(
     step, whatever its gradient, so the learning rate has to fall. (You et al. 2019, algorithm 2, with φ(z) = z.)
     """
     return chain(
-        scale_by_momentum(bias_correction(ema(b1))),
-        scale_by_rms(bias_correction(ema(b2)), eps),
+        scale_by_momentum(bias_correction(stored(ema(b1), storage))),
+        scale_by_rms(bias_correction(stored(ema(b2), storage)), eps),
         add_decayed_weights(weight_decay, where),
         scale_by_trust_ratio(),
         scale_by_learning_rate(learning_rate),

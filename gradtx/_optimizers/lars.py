@@ -5,7 +5,9 @@ from typing import Any
 from gradtx._core.selection import Where
 from gradtx._core.transformation import Moment, chain, transformation
 from gradtx._core.types import LearningRate, NonNegative, Positive
+from gradtx._moments.stored import stored
 from gradtx._moments.trace import trace
+from gradtx._storage.codec import Codec
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_local_rate import scale_by_local_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
@@ -18,6 +20,7 @@ def lars(
     weight_decay: NonNegative = 0.0005,
     momentum: Moment = trace(0.9),
     where: Where = None,
+    storage: Codec | None = None,
 ) -> Any:
     """Momentum with a rate for each layer: v ← μ v + η c ‖θ‖ / (‖g‖ + λ ‖θ‖) (g + λ θ), θ ← θ − v.
 
@@ -27,5 +30,5 @@ def lars(
     return chain(
         scale_by_local_rate(trust_coefficient, weight_decay, where),
         scale_by_learning_rate(learning_rate),
-        scale_by_momentum(momentum),
+        scale_by_momentum(stored(momentum, storage)),
     )

@@ -7,6 +7,8 @@ from gradtx._core.transformation import chain, transformation
 from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.ema import ema
+from gradtx._moments.stored import stored
+from gradtx._storage.codec import Codec
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.clip_by_block_norm import clip_by_block_norm
 from gradtx._transforms.reduce_variance import reduce_variance
@@ -24,6 +26,7 @@ def mars_adamw(
     gamma: NonNegative = 0.025,
     weight_decay: NonNegative = 0.01,
     where: Where = None,
+    storage: Codec | None = None,
 ) -> Any:
     """AdamW on gradients with reduced variance: c = g + γ b1 / (1 − b1) (g − g₋₁), each leaf of norm 1 at most, then AdamW on c.
 
@@ -33,8 +36,8 @@ def mars_adamw(
     return chain(
         reduce_variance(b1, gamma),
         clip_by_block_norm(1.0),
-        scale_by_momentum(bias_correction(ema(b1))),
-        scale_by_rms(bias_correction(ema(b2)), eps),
+        scale_by_momentum(bias_correction(stored(ema(b1), storage))),
+        scale_by_rms(bias_correction(stored(ema(b2), storage)), eps),
         add_decayed_weights(weight_decay, where),
         scale_by_learning_rate(learning_rate),
     )

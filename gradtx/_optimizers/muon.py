@@ -7,6 +7,8 @@ from gradtx._core.transformation import GradientTransformation, chain, transform
 from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.ema import ema
 from gradtx._moments.nesterov import nesterov
+from gradtx._moments.stored import stored
+from gradtx._storage.codec import Codec
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.orthogonalize import orthogonalize
 from gradtx._transforms.scale import scale
@@ -28,6 +30,7 @@ def muon(
     *,
     orthogonal: GradientTransformation = orthogonalize(),
     scaling: GradientTransformation = chain(scale_by_larger_side(), scale(0.2)),
+    storage: Codec | None = None,
 ) -> Any:
     """Orthogonalised momentum for matrices, AdamW for the rest: W ← W − η (0.2 √max(m, n) U Vᵀ + λ W), U Σ Vᵀ = β m + (1 − β) g.
 
@@ -38,7 +41,9 @@ def muon(
     `orthogonal` says how U Vᵀ is found: `orthogonalize("polar_express", "bfloat16")`. (Jordan et al. 2024; Liu et al. 2025, 2502.16982.)
     """
     return chain(
-        adam_elsewhere(where, chain(scale_by_momentum(nesterov(ema(momentum))), orthogonal, scaling), b1, b2, eps),
+        adam_elsewhere(
+            where, chain(scale_by_momentum(nesterov(stored(ema(momentum), storage))), orthogonal, scaling), b1, b2, eps, storage
+        ),
         add_decayed_weights(weight_decay),
         scale_by_learning_rate(learning_rate),
     )

@@ -7,6 +7,8 @@ from gradtx._core.transformation import GradientTransformation, chain, transform
 from gradtx._core.types import Decay, LearningRate, Positive
 from gradtx._moments.ema import ema
 from gradtx._moments.nesterov import nesterov
+from gradtx._moments.stored import stored
+from gradtx._storage.codec import Codec
 from gradtx._transforms.normalize import normalize
 from gradtx._transforms.orthogonalize import orthogonalize
 from gradtx._transforms.retract_to_sphere import retract_to_sphere
@@ -26,6 +28,7 @@ def muonh(
     eps: Positive = 1e-8,
     *,
     orthogonal: GradientTransformation = orthogonalize(),
+    storage: Codec | None = None,
 ) -> Any:
     """Muon on spheres for matrices, Adam for the rest: W ← ρ (W − η ρ O/‖O‖) / ‖W − η ρ O/‖O‖‖, ρ = ‖W₀‖, O = U Vᵀ of Muon.
 
@@ -33,9 +36,9 @@ def muonh(
     There is no weight decay. `adam_learning_rate` is for all others. For networks whose norms of weights do not matter:
     a normalisation with a gain behind each matrix. (Wen et al. 2025, hyperball optimization, arXiv 2606.16899.)
     """
-    direction = chain(scale_by_momentum(nesterov(ema(momentum))), orthogonal, normalize(eps))
+    direction = chain(scale_by_momentum(nesterov(stored(ema(momentum), storage))), orthogonal, normalize(eps))
     return chain(
-        adam_elsewhere(where, direction, b1, b2, eps),
+        adam_elsewhere(where, direction, b1, b2, eps, storage),
         partition(
             (where, chain(scale_by_learning_rate(learning_rate), retract_to_sphere())),
             (None, scale_by_learning_rate(adam_learning_rate)),

@@ -8,6 +8,8 @@ from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.ema import ema
 from gradtx._moments.nesterov import nesterov
 from gradtx._moments.output_mean import output_mean
+from gradtx._moments.stored import stored
+from gradtx._storage.codec import Codec
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.normalize import normalize_rms
 from gradtx._transforms.orthogonalize import orthogonalize
@@ -31,6 +33,7 @@ def normuon(
     output_axis: int = 1,
     *,
     orthogonal: GradientTransformation = orthogonalize(),
+    storage: Codec | None = None,
 ) -> Any:
     """Muon with neurons of equal size: O = U Vᵀ of Muon, W ← W − η (0.2 Ô √(mn) / ‖Ô‖ + λ W), Ô = O / (√v + eps).
 
@@ -38,10 +41,10 @@ def normuon(
     1 for kernels of shape (in, out), 0 for (out, in). The other arguments are those of `muon`. (Li et al. 2025, arXiv
     2510.05491, algorithm 1, with Nesterov momentum as in the authors' implementation.)
     """
-    even = scale_by_rms(output_mean(ema(neuron_decay), output_axis), eps, of="updates")
-    direction = chain(scale_by_momentum(nesterov(ema(momentum))), orthogonal, even, normalize_rms(eps), scale(0.2))
+    even = scale_by_rms(output_mean(stored(ema(neuron_decay), storage), output_axis), eps, of="updates")
+    direction = chain(scale_by_momentum(nesterov(stored(ema(momentum), storage))), orthogonal, even, normalize_rms(eps), scale(0.2))
     return chain(
-        adam_elsewhere(where, direction, b1, b2, eps),
+        adam_elsewhere(where, direction, b1, b2, eps, storage),
         add_decayed_weights(weight_decay),
         scale_by_learning_rate(learning_rate),
     )

@@ -6,7 +6,9 @@ from gradtx._core.selection import Where
 from gradtx._core.transformation import chain, transformation
 from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.ema_from_first import ema_from_first
+from gradtx._moments.stored import stored
 from gradtx._moments.trace import trace
+from gradtx._storage.codec import Codec
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.scale_by_block_norm import scale_by_block_norm
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
@@ -21,6 +23,7 @@ def novograd(
     eps: Positive = 1e-8,
     weight_decay: NonNegative = 0.001,
     where: Where = None,
+    storage: Codec | None = None,
 ) -> Any:
     """Momentum of gradients normalised layer by layer: m ← b1 m + g / (√v + eps) + λ θ, v ← b2 v + (1 − b2) ‖g‖², θ ← θ − η m.
 
@@ -30,6 +33,6 @@ def novograd(
     return chain(
         scale_by_block_norm(ema_from_first(b2), eps),
         add_decayed_weights(weight_decay, where),
-        scale_by_momentum(trace(b1)),
+        scale_by_momentum(stored(trace(b1), storage)),
         scale_by_learning_rate(learning_rate),
     )

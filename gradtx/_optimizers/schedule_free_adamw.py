@@ -7,7 +7,9 @@ from gradtx._core.selection import Where
 from gradtx._core.transformation import chain, transformation
 from gradtx._core.types import LearningRate, NonNegative, OpenDecay, Positive
 from gradtx._moments.ema import ema
+from gradtx._moments.stored import stored
 from gradtx._schedules.rms_correction_schedule import rms_correction_schedule
+from gradtx._storage.codec import Codec
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_rms import scale_by_rms
@@ -22,6 +24,7 @@ def schedule_free_adamw(
     eps: Positive = 1e-8,
     weight_decay: NonNegative = 0.0,
     where: Where = None,
+    storage: Codec | None = None,
 ) -> Any:
     """AdamW with averaging in the place of momentum and schedule: z ← z − η √(1 − b2ᵗ) (g / (√v + eps) + λ y), x the average of z.
 
@@ -30,5 +33,5 @@ def schedule_free_adamw(
     AlgoPerf's self-tuning track (arXiv 2502.15015). (Defazio et al. 2024, arXiv 2405.15682, algorithm 1.)
     """
     rate = scaled_schedule(rms_correction_schedule(b2), learning_rate)
-    step = chain(scale_by_rms(ema(b2), eps), add_decayed_weights(weight_decay, where), scale_by_learning_rate(rate))
+    step = chain(scale_by_rms(stored(ema(b2), storage), eps), add_decayed_weights(weight_decay, where), scale_by_learning_rate(rate))
     return chain(schedule_free(step, rate, b1))

@@ -6,6 +6,8 @@ from gradtx._core.selection import Where
 from gradtx._core.transformation import GradientTransformation, chain, transformation
 from gradtx._core.types import Decay, LearningRate, NonNegative
 from gradtx._moments.ema import ema
+from gradtx._moments.stored import stored
+from gradtx._storage.codec import Codec
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.orthogonalize import orthogonalize
 from gradtx._transforms.scale import scale
@@ -28,6 +30,7 @@ def scion(
     *,
     orthogonal: GradientTransformation = orthogonalize(),
     others: GradientTransformation = sign(),
+    storage: Codec | None = None,
 ) -> Any:
     """Conditional gradients over norm balls: W ← (1 − η λ) W − η ρ √(out / in) U Vᵀ for matrices, − η ρ′ sign(m) for the rest.
 
@@ -38,7 +41,7 @@ def scion(
     """
     matrices = chain(orthogonal, scale_by_aspect_ratio(output_axis), scale(radius))
     return chain(
-        scale_by_momentum(ema(momentum)),
+        scale_by_momentum(stored(ema(momentum), storage)),
         partition((where, matrices), (None, chain(others, scale(radius_of_others)))),
         add_decayed_weights(weight_decay),
         scale_by_learning_rate(learning_rate),

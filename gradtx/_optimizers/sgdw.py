@@ -5,7 +5,9 @@ from typing import Any
 from gradtx._core.selection import Where
 from gradtx._core.transformation import Moment, chain, transformation
 from gradtx._core.types import LearningRate, NonNegative
+from gradtx._moments.stored import stored
 from gradtx._moments.trace import trace
+from gradtx._storage.codec import Codec
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
@@ -17,6 +19,7 @@ def sgdw(
     momentum: Moment = trace(0.9),
     weight_decay: NonNegative = 5e-4,
     where: Where = None,
+    storage: Codec | None = None,
 ) -> Any:
     """Momentum with weight decay beside the gradient instead of in it: θ ← θ − η (moment(g) + λ θ).
 
@@ -24,4 +27,6 @@ def sgdw(
     penalty exactly, with `trace(ρ)` it decays 1 − ρ times as fast. `where` chooses the leaves that decay. (Loshchilov &
     Hutter 2017, algorithm 1.)
     """
-    return chain(scale_by_momentum(momentum), add_decayed_weights(weight_decay, where), scale_by_learning_rate(learning_rate))
+    return chain(
+        scale_by_momentum(stored(momentum, storage)), add_decayed_weights(weight_decay, where), scale_by_learning_rate(learning_rate)
+    )

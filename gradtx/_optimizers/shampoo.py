@@ -8,6 +8,8 @@ from gradtx._core.transformation import chain, transformation
 from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.ema import ema
+from gradtx._moments.stored import stored
+from gradtx._storage.codec import Codec
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.scale_by_eigenvalues import scale_by_eigenvalues
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
@@ -30,6 +32,7 @@ def shampoo(
     matrix_eps: Positive = 1e-6,
     every: int = 10,
     max_size: int = 8192,
+    storage: Codec | None = None,
 ) -> Any:
     """Momentum of L^(−p) G R^(−p), as long as Adam's direction for matrices, AdamW for the rest: W ← W − η (m̂ + λ W).
 
@@ -38,10 +41,12 @@ def shampoo(
     the identity. Each direction gets the norm of G / (√v̂ + eps), so that AdamW's learning rate carries over. `where`
     chooses the matrices. (Gupta et al. 2018, arXiv 1802.09568; grafting and the rest as in Shi et al. 2023, arXiv 2309.06497.)
     """
-    second = scale_by_rms(bias_correction(ema(b2)), eps)
+    second = scale_by_rms(bias_correction(stored(ema(b2), storage)), eps)
     turned = in_basis(kronecker_eigensystem(bias_correction(ema(b2)), every, max_size), scale_by_eigenvalues(exponent, matrix_eps))
     return chain(
-        adam_elsewhere(where, chain(graft(turned, second), scale_by_momentum(bias_correction(ema(b1)))), b1, b2, eps),
+        adam_elsewhere(
+            where, chain(graft(turned, second), scale_by_momentum(bias_correction(stored(ema(b1), storage)))), b1, b2, eps, storage
+        ),
         add_decayed_weights(weight_decay),
         scale_by_learning_rate(learning_rate),
     )

@@ -8,6 +8,8 @@ from gradtx._core.transformation import chain, transformation
 from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.ema import ema
+from gradtx._moments.stored import stored
+from gradtx._storage.codec import Codec
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
@@ -27,6 +29,7 @@ def soap(
     decay: Decay = 0.95,
     every: int = 10,
     max_size: int = 8192,
+    storage: Codec | None = None,
 ) -> Any:
     """Adam in the eigenbasis of Shampoo for matrices, AdamW for the rest: W ← W − η (Q (Qᵀ m̂ P / (√v̂ + eps)) Pᵀ + λ W).
 
@@ -35,10 +38,10 @@ def soap(
     moves no matrix. Memory is that of Adam and 2 (m² + n²) numbers. (Vyas et al. 2024, arXiv 2409.11321, algorithm 3; the
     skipped first step is the authors' implementation, whose momentum does not see the first gradient.)
     """
-    second = scale_by_rms(bias_correction(ema(b2)), eps)
+    second = scale_by_rms(bias_correction(stored(ema(b2), storage)), eps)
     turned = in_basis(kronecker_eigenbasis(ema(decay), every, max_size), second)
     return chain(
-        adam_elsewhere(where, chain(scale_by_momentum(bias_correction(ema(b1))), turned), b1, b2, eps),
+        adam_elsewhere(where, chain(scale_by_momentum(bias_correction(stored(ema(b1), storage))), turned), b1, b2, eps, storage),
         add_decayed_weights(weight_decay),
         scale_by_learning_rate(learning_rate),
     )

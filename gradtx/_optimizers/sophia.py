@@ -6,6 +6,8 @@ from gradtx._core.selection import Where
 from gradtx._core.transformation import chain, transformation
 from gradtx._core.types import Decay, Key, LearningRate, NonNegative, Positive
 from gradtx._moments.ema import ema
+from gradtx._moments.stored import stored
+from gradtx._storage.codec import Codec
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.clip import clip
 from gradtx._transforms.scale_by_hessian_diagonal import check_every, scale_by_hessian_diagonal
@@ -24,6 +26,7 @@ def sophia(
     weight_decay: NonNegative = 0.2,
     where: Where = None,
     every: int = 10,
+    storage: Codec | None = None,
 ) -> Any:
     """Momentum over clipped curvature: θ ← θ − η (clip(m / max(γ h, eps), ±1) + λ θ), h an average of the Hessian's diagonal.
 
@@ -32,7 +35,7 @@ def sophia(
     to 0.8 of AdamW's. `where` chooses the leaves that decay. (Liu et al. 2023, algorithm 3.)
     """
     return chain(
-        scale_by_momentum(ema(b1)),
+        scale_by_momentum(stored(ema(b1), storage)),
         scale_by_hessian_diagonal(b2, gamma, eps, key, every),
         clip(1.0),
         add_decayed_weights(weight_decay, where),

@@ -15,6 +15,8 @@ from gradtx._core.trees import path_name
 from gradtx._core.types import Decay, Positive, PyTree
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.ema import ema
+from gradtx._moments.stored import stored
+from gradtx._storage.codec import Codec
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rms import scale_by_rms
 
@@ -169,11 +171,12 @@ def _without_empty(entries: dict[str, Any]) -> dict[str, Any]:
 
 
 @transformation
-def adam_elsewhere(where: Where, chosen: GradientTransformation, b1: Decay, b2: Decay, eps: Positive) -> Any:
+def adam_elsewhere(where: Where, chosen: GradientTransformation, b1: Decay, b2: Decay, eps: Positive, storage: Codec | None = None) -> Any:
     """Run `chosen` on the leaves that `where` chooses, and Adam's direction on all others: u ← m̂ / (√v̂ + eps).
 
     For methods that are made for matrices: embeddings, vectors and whatever is not chosen train as with Adam, under the
     same learning rate and weight decay behind it. `partition` takes any other optimizer for them.
     """
-    others = chain(scale_by_momentum(bias_correction(ema(b1))), scale_by_rms(bias_correction(ema(b2)), eps))
+    first, second = (bias_correction(stored(ema(decay), storage)) for decay in (b1, b2))
+    others = chain(scale_by_momentum(first), scale_by_rms(second, eps))
     return partition((where, chosen), (None, others))
