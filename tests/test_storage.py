@@ -326,22 +326,20 @@ def test_a_codec_is_a_value(codec):
 
 
 MATRIX = {"w": jnp.asarray(RNG.normal(size=(64, 128)), jnp.float32)}
-OWN_RULES = set(
-    [
-        "optimistic_gradient_descent",
-        "acprop",
-        "madgrad",
-        "ftrl",
-        "rprop",
-        "prodigy",
-        "momo",
-        "dog",
-        "dowg",
-        "schedule_free_sgd",
-        "galore",
-        "apollo",
-    ]
-)
+OWN_RULES = {
+    "optimistic_gradient_descent",
+    "acprop",
+    "madgrad",
+    "ftrl",
+    "rprop",
+    "prodigy",
+    "momo",
+    "dog",
+    "dowg",
+    "schedule_free_sgd",
+    "galore",
+    "apollo",
+}
 """They remember whole leaves, or averages in coordinates of their own, and none in a moment."""
 ROWS = {case.transformation.form.name: case for case in CASES if case.transformation.form.body.__module__.startswith("gradtx._optimizers")}
 
