@@ -34,5 +34,5 @@ def _bounded_memory():
     """What tests have compiled is forgotten from time to time: a process that keeps thousands of programs fills the machine."""
     yield
     FINISHED.append(None)
-    if len(FINISHED) % 200 == 0:
+    if len(FINISHED) % 800 == 0:
         jax.clear_caches()

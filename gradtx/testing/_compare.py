@@ -1,5 +1,7 @@
 """Comparisons that say at which leaf two trees differ."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -39,6 +41,11 @@ def shown(leaf: Any) -> str:
 def compilations(compiled: Any) -> int:
     """How many programs a jitted function has compiled, one for each combination of types, weak types and shardings."""
     return compiled._cache_size()
+
+
+def program(function: Callable[..., Any], *given: PyTree) -> str:
+    """All that a function computes and returns, as text. Equal texts are equal programs."""
+    return re.sub(r"0x[0-9a-f]+", "", str(jax.make_jaxpr(function, return_shape=True)(*given)))
 
 
 def same_structure(expected: PyTree, seen: PyTree) -> None:
