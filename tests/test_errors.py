@@ -183,7 +183,7 @@ ERRORS = {
     ),
     "unknown attribute": (
         lambda: TX.rate,
-        "adam has no argument 'rate' (did you mean 'storage'?). It has: learning_rate, b1, b2, eps, storage.",
+        "adam has no argument 'rate' (did you mean 'learning_rate'?). It has: learning_rate, b1, b2, eps, storage.",
     ),
     "assignment": (lambda: setattr(TX, "b1", 0.5), "adam(...) is a value and cannot be changed; write tx = tx.replace(b1=0.5)."),
     "unknown choice": (
