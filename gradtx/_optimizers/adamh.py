@@ -14,6 +14,7 @@ from gradtx._transforms.retract_to_sphere import retract_to_sphere
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rms import scale_by_rms
+from gradtx._wrappers.layerwise import layerwise
 from gradtx._wrappers.partition import adam_elsewhere, partition
 
 
@@ -34,11 +35,11 @@ def adamh(
     a normalisation with a gain behind each matrix. (Wen et al. 2025, hyperball optimization, arXiv 2606.16899.)
     """
     adam = chain(scale_by_momentum(bias_correction(stored(ema(b1), storage))), scale_by_rms(bias_correction(stored(ema(b2), storage)), eps))
-    direction = chain(adam, normalize(eps))
+    direction = chain(adam, layerwise(where, normalize(eps)))
     return chain(
         adam_elsewhere(where, direction, b1, b2, eps, storage),
         partition(
-            (where, chain(scale_by_learning_rate(learning_rate), retract_to_sphere())),
+            (where, chain(scale_by_learning_rate(learning_rate), layerwise(where, retract_to_sphere()))),
             (None, scale_by_learning_rate(adam_learning_rate)),
         ),
     )

@@ -14,6 +14,7 @@ from gradtx._transforms.orthogonalize import orthogonalize
 from gradtx._transforms.retract_to_sphere import retract_to_sphere
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
+from gradtx._wrappers.layerwise import layerwise
 from gradtx._wrappers.partition import adam_elsewhere, partition
 
 
@@ -36,11 +37,11 @@ def muonh(
     There is no weight decay. `adam_learning_rate` is for all others. For networks whose norms of weights do not matter:
     a normalisation with a gain behind each matrix. (Wen et al. 2025, hyperball optimization, arXiv 2606.16899.)
     """
-    direction = chain(scale_by_momentum(nesterov(stored(ema(momentum), storage))), orthogonal, normalize(eps))
+    direction = chain(scale_by_momentum(nesterov(stored(ema(momentum), storage))), layerwise(where, chain(orthogonal, normalize(eps))))
     return chain(
         adam_elsewhere(where, direction, b1, b2, eps, storage),
         partition(
-            (where, chain(scale_by_learning_rate(learning_rate), retract_to_sphere())),
+            (where, chain(scale_by_learning_rate(learning_rate), layerwise(where, retract_to_sphere()))),
             (None, scale_by_learning_rate(adam_learning_rate)),
         ),
     )
