@@ -14,7 +14,7 @@ from gradtx._core.asking import asked_keywords, asks_for_anything
 from gradtx._core.body import is_own, spec_name
 from gradtx._core.hints import nearest
 from gradtx._core.joint import Check, check_arguments, run_check
-from gradtx._core.kinds import Kind, leaf_identity, shown
+from gradtx._core.kinds import Kind, handed_out, leaf_identity, shown
 from gradtx._core.written import readable, source
 
 FORMS: dict[str, "Form"] = {}
@@ -166,7 +166,7 @@ class Call:
         if name.startswith("__") or name in ("form", "arguments"):
             raise AttributeError(name)
         try:
-            return self.arguments[name]
+            return handed_out(self.arguments[name])
         except KeyError:
             known = self.form.kinds
             raise AttributeError(

@@ -52,6 +52,12 @@ def label(tx: Call) -> str:
     return tx.arguments["name"] if tx.form.renames else tx.form.name
 
 
+def check_label(name: str) -> None:
+    """Refuse a name under which no path in the state could be read."""
+    if not name or "/" in name:
+        raise ValueError(f"name={name!r} must have at least one character and no '/', which separates the names in a path of the state.")
+
+
 def labels(parts: Sequence[Call]) -> list[str]:
     """The names of a chain's parts; the second of two equal ones becomes `name_2`."""
     seen: collections.Counter[str] = collections.Counter()
@@ -75,7 +81,7 @@ def with_slots(entries: Mapping[str, Any], part: str, **slots: Any) -> dict[str,
 
 
 def without_slots(state: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """The entries of the decorated moment alone: what `with_slots` was given."""
+    """The entries of a state but those under `names`: what `with_slots` was given."""
     return {name: entry for name, entry in state.items() if name not in names}
 
 
