@@ -66,6 +66,13 @@ def whole(leaf: jax.Array) -> jax.Array:
     return jax.sharding.reshard(leaf, jax.NamedSharding(sharding.mesh, jax.P(*(None for _ in leaf.shape)))) if any(sharding.spec) else leaf
 
 
+def every_layer(leaf: jax.Array) -> jax.Array:
+    """The leaf with all of its first axis on every device, where a mesh with explicit axes wants to be told."""
+    sharding = jax.typeof(leaf).sharding
+    spread = any(sharding.spec[:1])
+    return jax.sharding.reshard(leaf, jax.NamedSharding(sharding.mesh, jax.P(None, *sharding.spec[1:]))) if spread else leaf
+
+
 def gathered(leaf: jax.Array) -> jax.Array:
     """The leaf with its rows and columns picked one by one, so that it does not matter where it lies, or will lie.
 

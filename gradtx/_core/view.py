@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.matrices import placed, whole
+from gradtx._core.matrices import every_layer, placed, whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class View:
     def into(self, leaf: jax.Array) -> jax.Array:
         """The leaf as `layers` of them, or as one."""
         if self._changes_nothing(leaf.shape):
-            return leaf
+            return leaf if self.layers is None else every_layer(leaf)
         seen = jnp.transpose(whole(leaf), self.order)
         if self.fused > 1:
             inputs, outputs = self.layer
@@ -34,7 +34,7 @@ class View:
     def back(self, seen: jax.Array, like: jax.Array) -> jax.Array:
         """The leaf that is seen so, in the shape and the place of `like`."""
         if self._changes_nothing(like.shape):
-            return seen
+            return seen if self.layers is None else placed(seen, like)
         if self.fused > 1:
             seen = seen.reshape(-1, self.fused, *self.layer).swapaxes(1, 2)
         ordered = seen.reshape([like.shape[axis] for axis in self.order])

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.flow import Flow
+from gradtx._core.matrices import every_layer, gathered, placed
+from gradtx._core.placement import owners
 from gradtx._core.selection import Where
 from gradtx._core.shares import joined, joined_flow, only, without_empty
 from gradtx._core.transformation import GradientTransformation, transformation
@@ -35,6 +37,18 @@ class Stacks:
         return jax.tree.map(View.back, self.views, seen, like)
 
 
+def _side_by_side(inner: GradientTransformation, size: int, flow: Flow, state: PyTree, params: PyTree) -> tuple[Flow, PyTree]:
+    """One step of `inner` on each of `size` layers. The state lies afterwards where it lay, counts on every device."""
+    given = jax.tree.map(every_layer, (flow, state, params))
+    after, new = jax.vmap(lambda k, *given: inner.carry(*given, layer=k))(jnp.arange(size), *given)
+    owner = owners(flow.updates)
+
+    def settled(path: Any, leaf: jax.Array, before: jax.Array) -> jax.Array:
+        return placed(gathered(leaf) if leaf.ndim == 1 and owner(path, leaf) is None else leaf, before)
+
+    return after, jax.tree_util.tree_map_with_path(settled, new, state)
+
+
 @transformation
 def layerwise(where: Where, inner: GradientTransformation) -> Any:
     """Run `inner` on each layer as if it were a leaf of its own, and on each matrix as one of shape (inputs, outputs).
@@ -60,10 +74,7 @@ def layerwise(where: Where, inner: GradientTransformation) -> Any:
         for name, size in stacks.names():
             share = seen.map(lambda tree, size=size: stacks.share(tree, size))
             given = share, (state or {}).get(name, {}), None if visible is None else stacks.share(visible, size)
-            if size is None:
-                after, kept[name] = inner.carry(*given)
-            else:
-                after, kept[name] = jax.vmap(lambda k, *given: inner.carry(*given, layer=k))(jnp.arange(size), *given)
+            after, kept[name] = inner.carry(*given) if size is None else _side_by_side(inner, size, *given)
             moved.append(after)
         if not moved:
             return flow, state
