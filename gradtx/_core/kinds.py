@@ -204,7 +204,7 @@ class KeyKind(Kind):
         if np.shape(value) != ():
             raise without_vmap(value, where)
         key = value if is_key(value) else jax.random.key(value)
-        layer = context.signals.layer
+        layer = None if context is None else context.signals.layer
         return key if layer is None else jax.random.fold_in(key, layer)
 
 
