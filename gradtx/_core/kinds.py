@@ -204,7 +204,7 @@ class KeyKind(Kind):
         if np.shape(value) != ():
             raise without_vmap(value, where)
         key = value if is_key(value) else jax.random.key(value)
-        layer = None if context is None else context.signals.layer
+        layer = context.signals.layer if hasattr(context, "signals") else None
         return key if layer is None else jax.random.fold_in(key, layer)
 
 
