@@ -7,9 +7,10 @@ from sklearn.datasets import load_breast_cancer
 import gradtx
 
 measurements, labels = load_breast_cancer(return_X_y=True)
-features = jnp.asarray((measurements - measurements.mean(axis=0)) / measurements.std(axis=0))
-labels = jnp.asarray(2.0 * labels - 1)
 train, held_out = slice(0, 400), slice(400, None)
+seen = measurements[train]
+features = jnp.asarray((measurements - seen.mean(axis=0)) / seen.std(axis=0))
+labels = jnp.asarray(2.0 * labels - 1)
 
 
 def loss(params, part):

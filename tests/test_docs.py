@@ -71,6 +71,31 @@ def table(path: str, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in rows[2:]]
 
 
+def sections(path: str) -> dict[str, list[str]]:
+    """The entries of a page of the reference by their heading."""
+    parts = (part.split("\n", 1) for part in (ROOT / path).read_text().split("\n## ")[1:])
+    return {title: re.findall(r"^::: gradtx\.(\w+)$", body, re.MULTILINE) for title, body in parts}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs/api").glob("*.md")), ids=named)
+def test_entries_of_the_reference_stand_below_their_section(path):
+    """On a page with sections each entry is in one, and no entry is set as if it were a section itself."""
+    text = path.read_text()
+    if "\n## " in text:
+        assert "::: " not in text.split("\n## ")[0]
+        assert "heading_level" not in text
+
+
+def test_the_reference_has_every_member_of_a_transformation():
+    members = re.search(
+        r"::: gradtx.GradientTransformation\n    options:\n        members: \[(.*)\]", (ROOT / "docs/api/core.md").read_text()
+    )
+    own = {name for name in vars(gradtx.GradientTransformation) if not name.startswith("_")}
+    inner = {"argument_kind", "bind", "nonnegative"}
+    assert members
+    assert set(members[1].split(", ")) == own - inner | {"replace"}
+
+
 def defaults(path: str) -> list[list[str]]:
     return [[cell.strip("`") for cell in row[:4]] for row in table(path, "Defaults")]
 
@@ -116,6 +141,12 @@ def test_tables_of_defaults_leave_out_no_number(path):
         assert {f"{factory}.{p.name}" for p in parameters if isinstance(p.default, float)} <= listed
 
 
+def test_every_optimizer_that_pytorch_has_as_well_is_in_the_table_of_names():
+    shared = {name for name, value in vars(torch.optim).items() if inspect.isclass(value) and name.lower() in PUBLIC}
+    assert len(shared) > 10
+    assert shared <= {name for theirs, *_ in table("docs/coming-from/pytorch.md", "Names") for name in called(theirs)}
+
+
 NAMESPACES = {
     "docs/coming-from/optax.md": [optax],
     "docs/coming-from/pytorch.md": [torch.optim, torch.optim.lr_scheduler, torch.nn.utils],
@@ -145,8 +176,14 @@ def test_tables_of_names_name_what_is_here(path):
 
 def test_the_readme_lists_what_is_in_the_box():
     listed = [name for _, cell in table("README.md", "In the box") for name in called(cell)]
-    schedules = ("_schedule", "_schedules", "_decay")
-    assert sorted(listed) == sorted(name for name in PUBLIC if name.islower() and not name.endswith(schedules))
+    schedules = {name for names in sections("docs/api/schedules.md").values() for name in names}
+    assert sorted(listed) == sorted(name for name in PUBLIC - schedules if name.islower())
+
+
+@pytest.mark.parametrize("page", ["transforms", "optimizers"])
+def test_the_readme_has_a_row_for_each_section_of_the_long_pages(page):
+    rows = {title.lower(): sorted(called(cell)) for title, cell in table("README.md", "In the box") if title.startswith(page)}
+    assert rows == {f"{page}: {title.lower()}": sorted(names) for title, names in sections(f"docs/api/{page}.md").items()}
 
 
 def test_the_choice_of_optimizers_leaves_none_out():

@@ -42,6 +42,16 @@ def returns_nothing():
 
 
 @gx.transformation
+def forgets_state():
+    return (lambda params: None), (lambda updates, state: (updates,))
+
+
+@gx.transformation
+def returns_updates():
+    return (lambda params: None), (lambda updates, state: updates)
+
+
+@gx.transformation
 def unannotated(rate, mode="fast"):
     return gx.stateless(lambda updates: updates)
 
@@ -141,6 +151,10 @@ ERRORS = {
         lambda: gx.chain(gx.clip, gx.sgd(0.1)),
         "chain: part 1 is the factory clip, not a transformation. Call it: clip(max_delta).",
     ),
+    "another library's factory in a chain": (
+        lambda: gx.chain(gx.clip(1.0), optax.adam),
+        "If adam is a factory, call it with its arguments. A choice of leaves, if that is what it is, comes first",
+    ),
     "class in a chain": (
         lambda: gx.chain(gx.clip(1.0), dict),
         "chain: part 2 must be a transformation (something with init and update), got",
@@ -177,20 +191,30 @@ ERRORS = {
         lambda: gx.adam(0.1, beta1=0.9),
         "adam has no argument 'beta1' (did you mean 'b1'?). Write adam(learning_rate, b1=0.9,",
     ),
+    "PyTorch's pair of decays": (lambda: gx.adam(0.1, betas=(0.9, 0.99)), "adam has no argument 'betas' (did you mean 'b1' and 'b2'?)."),
+    "PyTorch's learning rate": (lambda: gx.adam(lr=0.1), "adam has no argument 'lr' (did you mean 'learning_rate'?)."),
+    "PyTorch's decay of RMSprop": (lambda: gx.rmsprop(0.1, alpha=0.9), "rmsprop has no argument 'alpha' (did you mean 'decay'?)."),
+    "PyTorch's nesterov": (lambda: gx.sgd(0.1, nesterov=True), "sgd has no argument 'nesterov' (did you mean 'momentum'?)."),
+    "Optax's mask": (lambda: gx.adamw(0.1, mask=None), "adamw has no argument 'mask' (did you mean 'where'?)."),
+    "Keras's epsilon": (lambda: gx.adam(0.1, epsilon=1e-7), "adam has no argument 'epsilon' (did you mean 'eps'?)."),
+    "argument that nothing is like": (lambda: gx.adam(0.1, closure=1), "adam has no argument 'closure'. Write adam(learning_rate,"),
     "missing argument": (
         lambda: gx.adam(),
         "adam: missing a required argument: 'learning_rate'. Write adam(learning_rate, b1=0.9, b2=0.999, eps=1e-08, storage=None).",
     ),
     "unknown attribute": (
         lambda: TX.rate,
-        "adam has no argument 'rate' (did you mean 'storage'?). It has: learning_rate, b1, b2, eps, storage.",
+        "adam has no argument 'rate' (did you mean 'learning_rate'?). It has: learning_rate, b1, b2, eps, storage.",
     ),
     "assignment": (lambda: setattr(TX, "b1", 0.5), "adam(...) is a value and cannot be changed; write tx = tx.replace(b1=0.5)."),
     "unknown choice": (
         lambda: gx.scale_by_rms(gx.ema(0.9), 1e-8, of="grads"),
         "scale_by_rms: of must be one of 'gradient', 'updates', 'deviation', got 'grads'.",
     ),
-    "no epsilon": (lambda: updated(gx.scale_by_rms(gx.ema(0.9))), "scale_by_rms needs one of eps, eps_root and floor"),
+    "no epsilon": (
+        lambda: gx.scale_by_rms(gx.ema(0.9)),
+        "scale_by_rms: one of eps, eps_root and floor is needed, or a zero gradient divides zero by zero; write eps=1e-8.",
+    ),
     "traced structure": (
         lambda: jax.jit(lambda axis: gx.centralize(axis).output_axis)(0),
         "centralize: output_axis is part of the optimizer's structure and cannot be traced",
@@ -232,6 +256,42 @@ ERRORS = {
         lambda: updated(drops_updates()),
         "drops_updates returned updates of another structure: missing: b, s.",
     ),
+    "update without a state": (
+        lambda: updated(forgets_state()),
+        "forgets_state: its update must return (updates, state), but it returned ({'b': ",
+    ),
+    "update that returns its updates alone": (
+        lambda: updated(returns_updates()),
+        "returns_updates: its update must return (updates, state), but it returned {'b': ",
+    ),
+    "factory of a factory": (
+        lambda: gx.transformation(gx.lion),
+        "lion is a factory already. To make another of it, decorate a function that calls it.",
+    ),
+    "factory of a value": (
+        lambda: gx.transformation(TX),
+        "A factory is made from a function that returns (init, update) or a transformation, got adam(learning_rate=0.001",
+    ),
+    "part without a name": (lambda: gx.named("", TX), "named: name='' must have at least one character and no '/'"),
+    "path for a name": (lambda: gx.named("a/b", TX), "named: name='a/b' must have at least one character and no '/'"),
+    "Newton without a step of its solve": (lambda: gx.newton_cg(iterations=0), "newton_cg: iterations must be at least 1, got 0."),
+    "negative number of steps of a solve": (
+        lambda: gx.scale_by_conjugate_gradient(0.1, -1, 0.1),
+        "scale_by_conjugate_gradient: iterations must be at least 1, got -1.",
+    ),
+    "gradient where its function is meant": (
+        lambda: gx.check_gradient(lambda params: jnp.sum(params["b"]), PARAMS, GRADS),
+        "check_gradient: gradient must be a function of the parameters, got {'w': ",
+    ),
+    "loss where its function is meant": (
+        lambda: gx.check_gradient(0.3, PARAMS),
+        "check_gradient(f, params): f must be a function of the parameters, got 0.3 (float).",
+    ),
+    "parameters before the function": (
+        lambda: gx.numerical_gradient(PARAMS, jnp.sum),
+        "numerical_gradient(f, params): f must be a function of the parameters, got {'w': ",
+    ),
+    "no schedules": (lambda: gx.join_schedules([], []), "join_schedules: there are no schedules. Give at least one"),
     "factory without result": (
         lambda: updated(returns_nothing()),
         "returns_nothing: the factory must return (init, update) or a transformation, but it returned NoneType.",
@@ -327,9 +387,28 @@ def test_factories_may_have_the_names_of_the_library():
 def test_describe_takes_whatever_an_optimizer_does():
     @gx.transformation
     def computes_with_its_decay(b2: gx.Decay):
-        return gx.chain(gx.ema(b2), gx.scale(1 - b2))
+        return gx.chain(gx.ema(b2), gx.scale(1 - b2), gx.scale(b2**2))
 
     module = {"w": jnp.ones((2, 3)), "activation": jax.nn.relu, "name": "layer", "n": 3}
     assert "6 parameters, 28 B of state" in gx.describe(gx.sgd(0.1, gx.trace(0.9)), module)
     text = gx.describe(computes_with_its_decay(gx.linear_schedule(0.5, 0.9, 10)), PARAMS)
-    assert "  scale(step_size=0.5)" in text.splitlines()
+    assert "  scale(step_size=0.25)" in text.splitlines()
+
+
+def test_a_value_of_several_lines_is_shown_in_one():
+    class Board:
+        def __repr__(self):
+            return "Board(\n    1 0\n    0 1\n)"
+
+    with pytest.raises(TypeError, match=re.escape("got Board( 1 0 0 1 ) (Board).")):
+        gx.clip(Board())
+
+
+@pytest.mark.parametrize("differences", [gx.numerical_gradient, gx.one_sided_numerical_gradient])
+def test_an_error_of_differences_names_the_function(differences):
+    for arguments, message in (
+        ((lambda x: x**2, jnp.ones(3)), "f must return a scalar, got shape (3,)."),
+        ((jnp.sum, {"w": jnp.ones(3)}, 0.0), "step must be positive, got 0.0."),
+    ):
+        with pytest.raises(ValueError, match=re.escape(f"{differences.__name__}: {message}")):
+            differences(*arguments)

@@ -130,6 +130,33 @@ def test_a_right_gradient_agrees_in_single_precision():
     assert gx.check_gradient(mixed, jax.tree.map(lambda x: x.astype(np.float32), TREE))
 
 
+@pytest.mark.parametrize("size", [1.0, 1e3, 1e5])
+@pytest.mark.parametrize("factor", [0.0, 0.7])
+def test_a_wrong_gradient_is_found_at_large_weights(size, factor):
+    """A step grows with the weight, so that what rounding hides, ε^⅔ |f| / |x|, does not grow with |f| alone."""
+    x = jnp.full(3, size) * jnp.array([1.0, -1.0, 0.8])
+    assert gx.check_gradient(lambda x: jnp.sum(x**2), x)
+    check = gx.check_gradient(lambda x: jnp.sum(x**2), x, lambda x: factor * 2 * x)
+    assert [leaf.agrees for leaf in check.leaves] == [False]
+
+
+@pytest.mark.parametrize("size", [1.0, 1e3])
+def test_a_wrong_complex_gradient_is_found_at_large_weights(size):
+    z = size * jnp.array([1 + 2j, -3 + 0.5j], jnp.complex64)
+    square = jax.grad(lambda z: jnp.sum(jnp.abs(z) ** 2))
+    assert gx.check_gradient(lambda z: jnp.sum(jnp.abs(z) ** 2), z)
+    assert not gx.check_gradient(lambda z: jnp.sum(jnp.abs(z) ** 2), z, lambda z: 0.7 * square(z))
+
+
+def test_what_is_allowed_follows_each_weight():
+    """In one leaf with weights of 1 and of 1000: 10 ε^⅔ |f| / max(1, |x|) where the gradient is zero."""
+    x = jnp.array([0.0, 1000.0])
+    (leaf,) = gx.check_gradient(lambda x: jnp.sum(x) * 0 + 50.0, x, lambda x: jnp.array([0.0, 1.0])).leaves
+    assert leaf.index == (1,)
+    resolvable = 10 * np.finfo(np.float32).eps ** (2 / 3)
+    np.testing.assert_allclose(leaf.allowed, resolvable * 50 / 1000 + resolvable, rtol=1e-6)
+
+
 def test_what_is_not_trained_is_not_checked():
     params = {"w": X.astype(np.float32), "count": np.array([2, 3]), "none": None}
     check = gx.check_gradient(lambda p: jnp.sum(p["w"] ** 2) * p["count"][0], params)

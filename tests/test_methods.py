@@ -617,3 +617,28 @@ def test_any_object_with_init_and_update_is_a_part():
     three = jax.tree.map(lambda g: g[:3], GRADIENTS)
     assert_trees_close(updates, jax.tree.map(lambda u: u[-1], over_steps(ours, three)))
     assert_trees_close(once(gx.foreign(Doubling().init, Doubling().update), U), leafwise(lambda u: 2 * u))
+
+
+@pytest.mark.parametrize("optimizer", [gx.newton, gx.newton_cg], ids=["newton", "newton_cg"])
+@pytest.mark.parametrize("damping", [0.0, 0.1])
+def test_newton_steps_are_finite_where_the_loss_is_flat(optimizer, damping):
+    """x⁴ at 0 has neither gradient nor curvature; a step, and its derivative by every number, are zero there."""
+    x = np.zeros(2)
+
+    def step(tx):
+        return once(tx, x, x, value_fn=lambda x: jnp.sum(x**4))
+
+    tx = optimizer(0.5, damping=damping)
+    np.testing.assert_array_equal(step(tx), 0)
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(jax.jacobian(step)(tx)))
+
+
+def test_newton_leaves_a_weight_that_the_loss_does_not_use_and_solves_for_the_others():
+    minimum, curvatures = np.array([1.0, -2.0]), np.array([3.0, 0.5])
+
+    def loss(x):
+        return jnp.sum(curvatures * (x[jnp.array([0, 2])] - minimum) ** 2) / 2
+
+    x = np.array([4.0, 7.0, 5.0])
+    step = once(gx.newton(damping=0.0), np.asarray(jax.grad(loss)(x)), x, value_fn=loss)
+    np.testing.assert_allclose(x + step, [1.0, 7.0, -2.0], rtol=1e-12)

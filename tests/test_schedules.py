@@ -463,3 +463,29 @@ def test_derivatives_by_the_factor_of_the_restarts_are_finite(factor):
     steps = np.array([0, 9, 10, 11, 1000, 10**6, END])
     gradient = jax.grad(lambda schedule: jnp.sum(schedule(steps)))(gx.sgdr_schedule(0.3, 10.0, factor))
     assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(gradient))
+
+
+def test_differences_and_quotients_are_pointwise():
+    line, wave = gx.linear_schedule(1.0, 0.0, 10), gx.cosine_decay_schedule(0.5, 8)
+    steps = jnp.arange(12)
+    for made, expected in (
+        (-line, -line(steps)),
+        (line - wave, line(steps) - wave(steps)),
+        (line - 0.25, line(steps) - 0.25),
+        (1 - line, 1 - line(steps)),
+        (line / 4, line(steps) / 4),
+        (line / jnp.float32(4.0), line(steps) / 4),
+    ):
+        assert isinstance(made, gx.Schedule)
+        np.testing.assert_allclose(made(steps), expected, rtol=1e-6, atol=1e-7)
+        assert gx.from_spec(gx.to_spec(made)) == made
+    with pytest.raises(TypeError, match="unsupported operand"):
+        line / wave
+
+
+@pytest.mark.parametrize(("peak", "factor"), [(1.0, 25.0), (1.0, 1e8), (3e-4, 1e6)])
+def test_one_cycle_begins_at_its_first_value_exactly(peak, factor):
+    for schedule in (gx.cosine_onecycle_schedule, gx.linear_onecycle_schedule):
+        rising = schedule(100, peak, div_factor=factor)
+        np.testing.assert_allclose(rising(0), peak / factor, rtol=2e-7)
+        np.testing.assert_allclose(rising(30), peak, rtol=2e-7)

@@ -2,6 +2,7 @@
 
 import collections
 import copy
+import functools
 import json
 import pickle
 import re
@@ -225,7 +226,36 @@ def test_its_arguments_cannot_be_changed_in_place(tx):
             tx.arguments[name] = 3.0
     with pytest.raises(AttributeError, match=r"is a value and cannot be changed; write tx = tx.replace\(rate=2.0\)"):
         tx.rate = 2.0
+    for name in ("arguments", "form", *tx.arguments):
+        with pytest.raises(AttributeError, match="is a value and cannot be changed"):
+            delattr(tx, name)
     assert repr(tx) == before
+
+
+@pytest.mark.parametrize("factors", [{"w": 1.0, "b": [2.0, 3.0]}, [1.0, {"w": 2.0}]], ids=["dict", "list"])
+def test_a_tree_that_was_read_is_not_the_one_that_is_kept(factors):
+    tx = gx.scale_by_tree(factors)
+    before, read = hash(tx), tx.factors
+    assert read == factors
+    read[next(iter(read)) if isinstance(read, dict) else 0] = 9.0
+    assert tx == gx.scale_by_tree(factors)
+    assert (hash(tx), tx.factors) == (before, factors)
+
+
+def test_no_code_of_users_takes_the_name_of_a_factory_of_gradtx():
+    """Whatever `functools.wraps` has copied onto it: a spec of `sgd` makes sgd."""
+
+    def plain(learning_rate: gx.LearningRate):
+        return gx.sgd(learning_rate)
+
+    body = gx.sgd.form.body
+    copied = functools.wraps(body)(lambda learning_rate, momentum=gx.identity(), storage=None: gx.sgd(learning_rate))
+    with pytest.raises(TypeError, match="sgd is a factory already"):
+        gx.transformation(functools.wraps(gx.sgd)(plain))
+    mine = gx.transformation(copied)
+    assert mine.form.spec_name == f"{__name__}:sgd"
+    assert gx.from_spec(gx.to_spec(gx.sgd(0.1))) == gx.sgd(0.1)
+    assert gx.from_spec(gx.to_spec(mine(0.1))) == mine(0.1) != gx.sgd(0.1)
 
 
 def test_the_mapping_that_made_a_value_is_not_its_own():

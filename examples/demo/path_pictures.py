@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 from style import COLORS, DASHES
 from surfaces import DECAY, SURFACES, Surface, adaptive_methods, one_rate_methods, path
@@ -24,18 +25,22 @@ class Panel(NamedTuple):
     axes: Axes
     surface: Surface
     paths: dict[str, np.ndarray]
+    minimum: Line2D
 
 
-def _draw_surface(axes: Axes, surface: Surface) -> None:
+def _draw_surface(axes: Axes, surface: Surface) -> Line2D:
+    """The heights of a surface and its minimum, a hollow star that lies over every path; returned to be drawn again over a ball."""
     left, right, bottom, top = surface.window
     x, y = np.meshgrid(np.linspace(left, right, 240), np.linspace(bottom, top, 240))
     height = np.asarray(surface.value((x, y)))
     height = np.log10(height - height.min() + 0.1 * np.ptp(height) ** 0.5)
     axes.contourf(x, y, height, 14, cmap="Greys", vmin=height.min(), vmax=height.max() + 4 * np.ptp(height))
     axes.contour(x, y, height, 14, colors="0.75", linewidths=0.5, linestyles="solid")
-    axes.plot(*surface.minimum, marker="*", markersize=15, color="white", markeredgecolor="black", linestyle="none", zorder=2)
+    style = {"markersize": 18, "markerfacecolor": "none", "markeredgecolor": "black", "markeredgewidth": 1.3}
+    (minimum,) = axes.plot(*surface.minimum, "*", zorder=5, **style)
     axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
+    return minimum
 
 
 def walk_all() -> Paths:
@@ -48,21 +53,24 @@ def walk_all() -> Paths:
 
 
 def draw_panels(paths: Paths) -> tuple[Figure, list[Panel]]:
-    """The six surfaces, titles and legends; the paths are still to be drawn."""
+    """The six surfaces, with start and minimum, titles and legends; the paths are still to be drawn."""
     figure, grid = plt.subplots(len(FAMILIES), len(SURFACES), figsize=(11, 7))
-    panels = [Panel(grid[place], SURFACES[place[1]], walked) for place, walked in paths.items()]
-    for (row, column), panel in zip(paths, panels, strict=True):
-        _draw_surface(panel.axes, panel.surface)
-        surface = panel.surface
+    panels: list[Panel] = []
+    for (row, column), walked in paths.items():
+        surface = SURFACES[column]
+        panel = Panel(grid[row, column], surface, walked, _draw_surface(grid[row, column], surface))
+        panels.append(panel)
+        (start,) = panel.axes.plot(*surface.start, "X", markersize=9, color="black", markeredgecolor="white", zorder=3)
+        legend = {"loc": "lower right", "frameon": True, "framealpha": 0.9, "edgecolor": "none"}
+        if (row, column) == (0, 1):
+            panel.axes.legend([start, panel.minimum], ["start", "minimum"], **legend)
         rates = f"η = {surface.rate:g}, with momentum {surface.momentum_rate:g}"
         titles = (f"{surface.name}, {surface.steps} steps\n{rates}", f"η = {surface.adaptive_rate:g}")
         panel.axes.set_title(titles[row], fontsize=10)
         if column == 0:
             panel.axes.set_ylabel(FAMILIES[row][1], fontsize=11)
-        for name in panel.paths:
-            panel.axes.plot([], [], color=COLORS[name], linestyle=DASHES[name], marker="o", label=name)
-    for panel in panels[:: len(SURFACES)]:
-        panel.axes.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none", handlelength=3)
+            lines = [Line2D([], [], color=COLORS[name], linestyle=DASHES[name], marker="o", label=name) for name in walked]
+            panel.axes.legend(handles=lines, handlelength=3, **legend)
     return figure, panels
 
 
@@ -73,7 +81,6 @@ def draw_paths(paths: Paths, file: Path) -> None:
         for name, points in panel.paths.items():
             panel.axes.plot(*points.T, color=COLORS[name], linestyle=DASHES[name], linewidth=1.4, marker="o", markersize=2.2)
             panel.axes.plot(*points[-1], color=COLORS[name], marker="o", markersize=9, markeredgecolor="white", zorder=4)
-        panel.axes.plot(*panel.surface.start, marker="X", markersize=9, color="black", markeredgecolor="white", zorder=3)
     figure.savefig(file)
     plt.close(figure)
 
@@ -96,6 +103,7 @@ def animate(paths: Paths, file: Path, frames: int) -> None:
                 for artist in (*trail, *ball):
                     panel.axes.draw_artist(artist)
                     artist.remove()
+            panel.axes.draw_artist(panel.minimum)
         images.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()))
     plt.close(figure)
     first, *rest = (image.quantize(palette=_palette(), dither=Image.Dither.NONE) for image in images)

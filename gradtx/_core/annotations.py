@@ -1,6 +1,6 @@
 """Which kind of argument an annotation asks for, several of one kind and none of it included."""
 
-import dataclasses
+import inspect
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -14,15 +14,11 @@ from gradtx._core.structure import StaticKind
 
 
 @final
-@dataclasses.dataclass(frozen=True)
 class OptionalKind(Kind):
     """What `kind` says, or None."""
 
-    kind: Kind
-    dynamic: bool = dataclasses.field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "dynamic", self.kind.dynamic)
+    def __init__(self, kind: Kind) -> None:
+        self.kind, self.dynamic = kind, kind.dynamic
 
     @property
     def statistic(self) -> bool | None:
@@ -37,16 +33,11 @@ class OptionalKind(Kind):
 
 
 @final
-@dataclasses.dataclass(frozen=True)
 class TupleKind(Kind):
     """A tuple, given as a tuple or a list: as many as there are `kinds`, or any number if there is one that `repeats`."""
 
-    kinds: tuple[Kind, ...]
-    repeats: bool = True
-    dynamic: bool = dataclasses.field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "dynamic", self.kinds[0].dynamic)
+    def __init__(self, kinds: tuple[Kind, ...], repeats: bool = True) -> None:
+        self.kinds, self.repeats, self.dynamic = kinds, repeats, kinds[0].dynamic
 
     @property
     def statistic(self) -> bool | None:
@@ -71,13 +62,13 @@ class TupleKind(Kind):
 
 
 @final
-@dataclasses.dataclass(frozen=True)
 class EitherKind(Kind):
     """A number or a tree of them as `kind` says, or a transformation as `part` says."""
 
-    kind: Kind
-    part: Kind
     dynamic = True
+
+    def __init__(self, kind: Kind, part: Kind) -> None:
+        self.kind, self.part = kind, part
 
     def of(self, value: Any) -> Kind:
         return self.part if hasattr(value, "init") and hasattr(value, "update") else self.kind
@@ -87,6 +78,17 @@ class EitherKind(Kind):
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:
         return self.of(value).resolve(value, where, context)
+
+
+def kinds_of(body: Callable[..., Any], signature: inspect.Signature, name: str) -> dict[str, Kind]:
+    """The kind of each argument of a factory, those of `*parts` together."""
+    kinds, hints = dict[str, Kind](), typing.get_type_hints(body, include_extras=True)
+    for argument, parameter in signature.parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            raise TypeError(f"{name}: the arguments of a factory have names of their own; **{argument} has none. List them.")
+        kind = kind_of(hints.get(argument), argument in hints, parameter.default)
+        kinds[argument] = TupleKind((kind,)) if parameter.kind is parameter.VAR_POSITIONAL else kind
+    return kinds
 
 
 def kind_of(annotation: Any, annotated: bool = True, default: Any = ...) -> Kind:

@@ -1,6 +1,6 @@
 """A value that is a factory and the arguments it was called with: readable, comparable, a pytree of its numbers."""
 
-import difflib
+import functools
 import inspect
 import types
 import typing
@@ -9,10 +9,12 @@ from typing import Any, Self
 
 import jax
 
-from gradtx._core.annotations import TupleKind, kind_of
+from gradtx._core.annotations import TupleKind, kinds_of
 from gradtx._core.asking import asked_keywords, asks_for_anything
-from gradtx._core.joint import Check, run_check
-from gradtx._core.kinds import Kind, leaf_identity, shown
+from gradtx._core.body import is_own, spec_name
+from gradtx._core.hints import nearest
+from gradtx._core.joint import Check, check_arguments, run_check
+from gradtx._core.kinds import Kind, handed_out, leaf_identity, shown
 from gradtx._core.written import readable, source
 
 FORMS: dict[str, "Form"] = {}
@@ -43,34 +45,35 @@ class Form:
         any_extras: Callable[[Mapping[str, Any]], bool] | None = None,
         check: Check | None = None,
     ) -> None:
+        self.spec_name = spec_name(body)
         self.body, self.make = body, make
         self.averages, self.composes, self.renames, self.uphill = averages, composes, renames, uphill
         self.evaluates, self.any_extras, self.check = evaluates, any_extras, check
         self.name = body.__name__.lstrip("_")
-        self.signature = inspect.signature(body)
-        self.variadic = next((p.name for p in self.signature.parameters.values() if p.kind is p.VAR_POSITIONAL), None)
-        self.kinds = self._read_kinds(typing.get_type_hints(body, include_extras=True))
-        own = body.__module__.startswith("gradtx.")
-        self.spec_name = self.name if own else f"{body.__module__}:{body.__qualname__}"
-        taken = RESERVED & set(self.kinds)
-        if taken:
-            raise TypeError(f"{self.name}: an argument cannot be called {sorted(taken)[0]!r}; the value has that attribute already.")
-        alien = next((name for name in inspect.signature(check).parameters if name not in self.kinds), None) if check else None
-        if alien:
-            raise TypeError(f"{self.name}: its check looks at {alien!r}{nearest(alien, self.kinds)}, which is no argument.")
+        if not is_own(body):  # gradtx's own are read at their first use: all of them would double the time of the import
+            taken = RESERVED & set(self.kinds)
+            if taken:
+                raise TypeError(f"{self.name}: an argument cannot be called {sorted(taken)[0]!r}; the value has that attribute already.")
+            if check:
+                check_arguments(check, self.kinds, self.name)
         FORMS[self.spec_name] = self
 
     def __repr__(self) -> str:
         return f"Form({self.spec_name})"
 
-    def _read_kinds(self, hints: Mapping[str, Any]) -> dict[str, Kind]:
-        kinds: dict[str, Kind] = {}
-        for name, parameter in self.signature.parameters.items():
-            if parameter.kind is parameter.VAR_KEYWORD:
-                raise TypeError(f"{self.name}: the arguments of a factory have names of their own; **{name} has none. List them.")
-            kind = kind_of(hints.get(name), name in hints, parameter.default)
-            kinds[name] = TupleKind((kind,)) if name == self.variadic else kind
-        return kinds
+    @functools.cached_property
+    def signature(self) -> inspect.Signature:
+        return inspect.signature(self.body)
+
+    @functools.cached_property
+    def variadic(self) -> str | None:
+        """The name of `*parts`, if there is one."""
+        return next((p.name for p in self.signature.parameters.values() if p.kind is p.VAR_POSITIONAL), None)
+
+    @functools.cached_property
+    def kinds(self) -> dict[str, Kind]:
+        """What each argument may be, read off the annotations."""
+        return kinds_of(self.body, self.signature, self.name)
 
     @property
     def keywords(self) -> frozenset[str]:
@@ -143,12 +146,6 @@ def _form_of(make: Callable[..., Any]) -> Form:
     return make.form  # pyright: ignore[reportFunctionMemberAccess]
 
 
-def nearest(name: str, known: typing.Iterable[str]) -> str:
-    """` (did you mean 'value'?)` where something known is near, nothing otherwise."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
 class Call:
     """A factory with its arguments. Abstract: a call is a `GradientTransformation` or a `Schedule`."""
 
@@ -162,11 +159,14 @@ class Call:
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{self.form.name}(...) is a value and cannot be changed; write tx = tx.replace({name}={value!r}).")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{self.form.name}(...) is a value and cannot be changed: {name!r} stays.")
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name in ("form", "arguments"):
             raise AttributeError(name)
         try:
-            return self.arguments[name]
+            return handed_out(self.arguments[name])
         except KeyError:
             known = self.form.kinds
             raise AttributeError(

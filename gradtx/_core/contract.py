@@ -16,7 +16,7 @@ from gradtx._core.flow import Flow
 from gradtx._core.kinds import is_traced, shown
 from gradtx._core.numerics import next_step
 from gradtx._core.placement import beside
-from gradtx._core.run import init_entries, label, update_entries
+from gradtx._core.run import init_entries, label, update_entries, without_slots
 from gradtx._core.signals import CUSTOMARY, OF_PARAMETERS, Signals, Visits, check_extras
 from gradtx._core.state import check_entries, check_step
 from gradtx._core.trees import Boundary, Leaves, is_array, path_name, structure_difference
@@ -126,7 +126,7 @@ def _takes_any_extra(tx: Call) -> bool:
 def _step(
     tx: Call, updates: PyTree, state: PyTree, params: PyTree, extras: Mapping[str, Any], leaves: Leaves
 ) -> tuple[PyTree, dict[str, Any]]:
-    step, entries = jnp.asarray(state["step"]), {name: entry for name, entry in state.items() if name != "step"}
+    step, entries = jnp.asarray(state["step"]), without_slots(state, "step")
     expected = expected_entries(tx, updates if params is None else params, leaves)
     check_entries(entries, expected, label(tx), exact=params is not None)
     signals = Signals(step=step, leaves=leaves, extras=extras)

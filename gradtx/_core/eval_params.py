@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from gradtx._core.contract import expected_entries
 from gradtx._core.evaluation import averaging_parts, evaluated_entries
 from gradtx._core.kinds import shown
-from gradtx._core.run import label
+from gradtx._core.run import label, without_slots
 from gradtx._core.signals import Signals
 from gradtx._core.state import check_entries, check_step
 from gradtx._core.transformation import GradientTransformation
@@ -33,6 +33,6 @@ def eval_params(tx: GradientTransformation, params: PyTree, state: PyTree) -> Py
     places = averaging_parts(tx, signals)
     if len(places) > 1:
         raise ValueError(f"eval_params: {' and '.join(places)} each keep parameters to evaluate at, and only one can be meant. Keep one.")
-    entries = {name: entry for name, entry in state.items() if name != "step"}
+    entries = without_slots(state, "step")
     check_entries(entries, expected_entries(tx, inner, boundary.names()), part, exact=True)
     return boundary.restored(evaluated_entries(tx, inner, entries, signals)) if places else jax.tree.map(lambda leaf: leaf, params)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import final
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
@@ -52,3 +52,8 @@ class Flow:
         """The flow behind a scope, which counts as one part: if it averaged, the gradient stays what came in."""
         averaged = self.averaged or inner.averaged
         return dataclasses.replace(self, averaged=averaged, downhill=averaged and self.downhill != turned).moved(inner.updates)
+
+
+def moment_averages(state: Any, moment: Flow) -> bool:
+    """For `averages=` of a part that does what its moment does: it averages if the moment did."""
+    return moment.averaged

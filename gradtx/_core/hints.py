@@ -1,6 +1,7 @@
 """What to write instead: how an error about an argument ends, read off what was given."""
 
-import inspect
+import difflib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,30 @@ _INSTEAD_OF: tuple[tuple[Any, str], ...] = (
     ((list, tuple), " For a batch of optimizers, to run under jax.vmap, write jnp.array([...])."),
     (dict, " For a factor of its own for each leaf, put scale_by_tree(...) into the chain."),
 )
+
+_ELSEWHERE: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("lr", "rate", "eta", "step_size"), ("learning_rate",)),
+    **dict.fromkeys(("beta1", "beta_1"), ("b1", "decay", "momentum")),
+    **dict.fromkeys(("beta2", "beta_2"), ("b2", "second_decay", "decay")),
+    **dict.fromkeys(("alpha", "rho", "beta", "gamma"), ("decay", "learning_rate")),
+    **dict.fromkeys(("momentum", "nesterov"), ("momentum", "b1", "decay")),
+    **dict.fromkeys(("mask", "weight_decay_mask"), ("where",)),
+    **dict.fromkeys(("mu_dtype", "accumulator_dtype"), ("storage",)),
+    **dict.fromkeys(("seed", "rng"), ("key",)),
+    "betas": ("b1", "b2"),
+    "epsilon": ("eps",),
+    "damping": ("eps",),
+    "wd": ("weight_decay",),
+}
+"""What arguments of other libraries are called here, whichever of these the factory has."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """` (did you mean 'value'?)` where something known is near, or is what others call so; nothing otherwise."""
+    names = list(known)
+    meant = [other for other in _ELSEWHERE.get(name, ()) if other in names]
+    meant = meant if name == "betas" else meant[:1] or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f" (did you mean {' and '.join(map(repr, meant))}?)" if meant else ""
 
 
 def instead_of_number(value: Any) -> str:
@@ -43,5 +68,9 @@ def instead_of_transformation(value: Any) -> str:
         return " Call it with its arguments."
     if isinstance(value, list | tuple):
         return " The parts are arguments: write chain(a, b), or chain(*parts)."
-    choice = isinstance(value, str) or inspect.isfunction(value)
-    return " A choice of leaves, if that is what it is, comes first: freeze(where, inner)." if choice else ""
+    if callable(value):
+        return (
+            f" If {getattr(value, '__name__', 'it')} is a factory, call it with its arguments. "
+            "A choice of leaves, if that is what it is, comes first: freeze(where, inner)."
+        )
+    return " A choice of leaves, if that is what it is, comes first: freeze(where, inner)." if isinstance(value, str) else ""

@@ -1,16 +1,24 @@
 """Checks of several arguments at once, made when a factory is called."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
+from gradtx._core.hints import nearest
 from gradtx._core.kinds import is_schedule, is_traced
 
 Check = Callable[..., None]
 """A function of some arguments of a factory, by their names, that raises ValueError where they do not fit each other."""
+
+
+def check_arguments(check: Check, known: Collection[str], where: str) -> None:
+    """Make sure that `check` looks at arguments that there are."""
+    alien = next((name for name in inspect.signature(check).parameters if name not in known), None)
+    if alien:
+        raise TypeError(f"{where}: its check looks at {alien!r}{nearest(alien, known)}, which is no argument.")
 
 
 def run_check(check: Check, arguments: Mapping[str, Any], where: str) -> None:

@@ -77,11 +77,16 @@ def leaf_identity(leaf: Any) -> Hashable:
     return concrete.dtype.name, concrete.shape, concrete.tobytes()
 
 
+def handed_out(value: Any) -> Any:
+    """`value` in containers of its own: who changes a dict or a list that was read changes no value."""
+    return jax.tree.map(lambda leaf: leaf, value, is_leaf=lambda part: hasattr(part, "argument_kind"))
+
+
 def shown(value: Any) -> str:
     """How an error shows what was given: short, with shape and dtype for arrays."""
     if hasattr(value, "shape") and hasattr(value, "dtype") and value.shape != ():
         return f"an array of shape {tuple(value.shape)} and dtype {value.dtype}"
-    text = repr(value)
+    text = " ".join(repr(value).split())
     return f"{text if len(text) < 80 else text[:77] + '...'} ({type(value).__name__})"
 
 
@@ -158,7 +163,6 @@ class NumberKind(Kind):
 
 
 @final
-@dataclasses.dataclass(frozen=True)
 class TreeKind(Kind):
     """A pytree of numbers, arrays or schedules, such as one factor for each parameter."""
 
@@ -178,7 +182,6 @@ class TreeKind(Kind):
 
 
 @final
-@dataclasses.dataclass(frozen=True)
 class KeyKind(Kind):
     """A random key: what `jax.random.key(seed)` returns, or the seed itself."""
 
@@ -206,7 +209,6 @@ class KeyKind(Kind):
 
 
 @final
-@dataclasses.dataclass(frozen=True)
 class AnyKind(Kind):
     """An argument without an annotation: a number, a schedule, a tree of numbers or a transformation."""
 

@@ -36,10 +36,11 @@ def stacked(rule: Callable[..., jax.Array]) -> Callable[..., PyTree]:
     Matrices of equal shape, transposed ones included, are one stack: the program grows with the number of shapes, not
     of leaves, and one batched product serves them all. Each leaf is seen whole, on whatever devices it lies.
     """
-    compiled = jax.jit(rule, static_argnames=("settings",))
+    once = functools.cache(lambda: jax.jit(rule, static_argnames=("settings",)))
 
     @functools.wraps(rule)
     def lifted(tree: PyTree, settings: Any = None, **numbers: Any) -> PyTree:
+        compiled = once()
         leaves, structure = jax.tree.flatten(tree)
         given = {} if settings is None else {"settings": settings}
         moved: list[Any] = [None] * len(leaves)

@@ -41,10 +41,11 @@ def leafwise(rule: Callable[..., Any]) -> Callable[..., Any]:
     The rule is compiled under its own name, so that leaves of equal shape share one trace: a thousand leaves cost a
     thousand calls in the program, not a thousand copies of the rule. Numbers take the dtype of the leaf they meet.
     """
-    compiled = jax.jit(rule)
+    once = functools.cache(lambda: jax.jit(rule))  # at the first use: dozens of rules would be wrapped on import
 
     @functools.wraps(rule)
     def lifted(*trees: PyTree, **numbers: Any) -> PyTree:
+        compiled = once()
         in_dtype = functools.cache(lambda dtype: {name: matched(number, dtype) for name, number in numbers.items()})
         return jax.tree.map(lambda leaf, *others: compiled(leaf, *others, **in_dtype(leaf.dtype)), *trees)
 

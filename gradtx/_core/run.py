@@ -8,6 +8,7 @@ part.
 
 import collections
 import dataclasses
+import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 
 from gradtx._core.call import Call
 from gradtx._core.flow import Flow
+from gradtx._core.kinds import shown
 from gradtx._core.order import found, gives_learning_rate, moved_by
 from gradtx._core.signals import Signals, call_update
 from gradtx._core.trees import path_name, structure_difference
@@ -50,6 +52,12 @@ def label(tx: Call) -> str:
     return tx.arguments["name"] if tx.form.renames else tx.form.name
 
 
+def check_label(name: str) -> None:
+    """Refuse a name under which no path in the state could be read."""
+    if not name or "/" in name:
+        raise ValueError(f"name={name!r} must have at least one character and no '/', which separates the names in a path of the state.")
+
+
 def labels(parts: Sequence[Call]) -> list[str]:
     """The names of a chain's parts; the second of two equal ones becomes `name_2`."""
     seen: collections.Counter[str] = collections.Counter()
@@ -70,6 +78,11 @@ def with_slots(entries: Mapping[str, Any], part: str, **slots: Any) -> dict[str,
         if name in entries:
             raise ValueError(f"{part}: a part inside it cannot be called {name!r}; it keeps a slot under that name. Choose another.")
     return {**entries, **slots}
+
+
+def without_slots(state: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The entries of a state but those under `names`: what `with_slots` was given."""
+    return {name: entry for name, entry in state.items() if name not in names}
 
 
 def init_entries(tx: Call, params: PyTree, signals: Signals) -> dict[str, Any]:
@@ -106,6 +119,12 @@ def _pair(opened: Any, signals: Signals) -> Any:
     )
 
 
+def _step(returned: Any, signals: Signals) -> Any:
+    if isinstance(returned, tuple | list) and len(typing.cast(tuple[Any, ...], returned)) > 1:
+        return returned
+    raise TypeError(f"{signals.where}: its update must return (updates, state), but it returned {shown(returned)}.")
+
+
 def update_entries(tx: Call, flow: Flow, entries: dict[str, Any], params: PyTree, signals: Signals) -> tuple[Flow, dict[str, Any]]:
     """Run `tx` on its own entries of a state."""
     composes = tx.form.composes
@@ -126,7 +145,7 @@ def _update(tx: Call, flow: Flow, content: Any, params: PyTree, signals: Signals
         inner, entries = update_entries(opened, flow.entered() if scoped else flow, content or {}, params, signals)
         turned = found(opened, gives_learning_rate) is not None
         return flow.left(inner, turned) if scoped else _turned(tx, inner), entries or None
-    new, content, *published = call_update(_pair(opened, signals)[1], flow, content, params, signals)
+    new, content, *published = _step(call_update(_pair(opened, signals)[1], flow, content, params, signals), signals)
     averages = tx.form.averages(content, context.moment) if callable(tx.form.averages) else tx.form.averages
     if isinstance(new, Flow):
         after = new

@@ -39,8 +39,8 @@ class StepContext:
 class Schedule(Call):
     """A number that depends on the step. Made by a factory such as `linear_schedule(1e-3, 0.0, 1000)`.
 
-    `schedule(step)` is its value; `2 * schedule`, `schedule * other` and `schedule + other` are schedules again. It
-    may stand for any numeric argument of any factory, another schedule's included. Its numbers are leaves, so they
+    `schedule(step)` is its value; `2 * schedule`, `schedule / 2`, `-schedule`, and the product, sum or difference of two are
+    schedules again. It may stand for any numeric argument of any factory, another schedule's included. Its numbers are leaves, so they
     may be swept or traced.
     """
 
@@ -60,6 +60,18 @@ class Schedule(Call):
 
     def __add__(self, other: Any) -> "Schedule":
         return summed_schedule(self, other)
+
+    def __neg__(self) -> "Schedule":
+        return scaled_schedule(self, -1.0)
+
+    def __sub__(self, other: Any) -> "Schedule":
+        return self + -other
+
+    def __rsub__(self, other: Any) -> "Schedule":
+        return -self + other
+
+    def __truediv__(self, divisor: Any) -> "Schedule":
+        return NotImplemented if isinstance(divisor, Schedule) else scaled_schedule(self, 1 / divisor)
 
     __rmul__ = __mul__
     __radd__ = __add__

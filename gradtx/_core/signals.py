@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 
 import jax
 
-from gradtx._core.call import FORMS, nearest
+from gradtx._core.call import FORMS
 from gradtx._core.flow import Flow
+from gradtx._core.hints import nearest
 from gradtx._core.trees import Leaves
 from gradtx._core.types import PyTree
 

@@ -10,7 +10,8 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from gradtx._core.call import FORMS, Call, nearest
+from gradtx._core.call import FORMS, Call
+from gradtx._core.hints import nearest
 from gradtx._core.kinds import is_key, shown
 from gradtx._core.schedule import Schedule
 from gradtx._core.transformation import GradientTransformation

@@ -17,7 +17,7 @@ from gradtx._core.hints import instead_of_transformation
 from gradtx._core.joint import Check
 from gradtx._core.kinds import Kind, shown
 from gradtx._core.order import check_order
-from gradtx._core.run import Context, init_entries, labels, update_entries
+from gradtx._core.run import Context, check_label, init_entries, labels, update_entries
 from gradtx._core.types import PyTree
 
 P = ParamSpec("P")
@@ -241,7 +241,7 @@ def stateless(apply: Callable[..., PyTree]) -> Any:
     return (lambda params: None), update
 
 
-@functools.partial(_factory, renames=True)
+@functools.partial(_factory, renames=True, check=check_label)
 def named(name: str, transformation: GradientTransformation) -> Any:
     """`transformation` under a name of your choice in the state, where two parts of one chain would share theirs."""
     return transformation

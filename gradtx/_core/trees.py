@@ -18,7 +18,7 @@ from gradtx._core.types import PyTree
 
 
 def path_name(path: tuple[Any, ...]) -> str:
-    """`layers/0/w` for a key path, `the tree itself` for a bare leaf."""
+    """`layers/0/w` for a key path, `(the leaf itself)` for a bare leaf."""
     return jax.tree_util.keystr(path, simple=True, separator="/") or "(the leaf itself)"
 
 

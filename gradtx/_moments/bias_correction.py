@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from gradtx._core.numerics import divided, widest
-from gradtx._core.run import with_slots
+from gradtx._core.run import with_slots, without_slots
 from gradtx._core.transformation import Moment, transformation
 from gradtx._core.types import PyTree
 
@@ -26,8 +26,7 @@ def bias_correction(moment: Moment) -> Any:
     def update(updates: PyTree, state: Any) -> Any:
         of_one = state["of_one"]
         weight, of_one = moment.update(jnp.ones((), widest(updates)), of_one)
-        inner = {name: entry for name, entry in state.items() if name != "of_one"}
-        value, inner = moment.update(updates, inner)
+        value, inner = moment.update(updates, without_slots(state, "of_one"))
         corrected = divided(value, by=weight)
         return corrected, {**inner, "of_one": of_one}, {"average": value}
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.numerics import leafwise
-from gradtx._core.run import with_slots
+from gradtx._core.run import with_slots, without_slots
 from gradtx._core.transformation import Moment, identity, transformation
 from gradtx._core.types import Decay, PyTree
 
@@ -33,7 +33,7 @@ def running_max(moment: Moment = identity()) -> Any:
         return with_slots(moment.init(params), "running_max", max=jax.tree.map(jnp.zeros_like, params))
 
     def update(updates: PyTree, state: Any) -> Any:
-        value, inner = moment.update(updates, {name: entry for name, entry in state.items() if name != "max"})
+        value, inner = moment.update(updates, without_slots(state, "max"))
         maximum = _larger(state["max"], value)
         return maximum, {"max": maximum, **inner}
 

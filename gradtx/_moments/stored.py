@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.flow import Flow
+from gradtx._core.flow import moment_averages
 from gradtx._core.transformation import GradientTransformation, Moment, transformation
 from gradtx._core.types import PyTree
 from gradtx._storage.codec import Codec, OpenedCodec
@@ -25,11 +25,7 @@ def stored(moment: GradientTransformation, codec: Codec | None = None) -> Gradie
     return moment if codec is None else _stored(moment, codec)
 
 
-def _moment_averages(state: Any, moment: Flow) -> bool:
-    return moment.averaged
-
-
-@transformation(averages=_moment_averages)
+@transformation(averages=moment_averages)
 def _stored(moment: Moment, codec: OpenedCodec) -> Any:
     coding: Any = codec
 

@@ -13,6 +13,8 @@ from gradtx._core.types import Number, Numbers, Schedules
 
 
 def _check_pieces(pieces: tuple[Any, ...], boundaries: tuple[Any, ...], called: str) -> None:
+    if not pieces:
+        raise ValueError(f"there are no {called}. Give at least one, and one boundary less than {called}.")
     if len(pieces) != len(boundaries) + 1:
         raise ValueError(f"{len(pieces)} {called} need {len(pieces) - 1} boundaries between them, got {len(boundaries)}.")
     for k, (first, second) in enumerate(itertools.pairwise(boundaries)):

@@ -30,7 +30,7 @@ def cosine_onecycle_schedule(
         first = peak_value / div_factor
         last = first / final_div_factor
         top = pct_start * transition_steps
-        rising = peak_value + (first - peak_value) * half_wave(fraction(time, 0, top))
+        rising = first + (peak_value - first) * half_wave(1 - fraction(time, 0, top))
         falling = last + (peak_value - last) * half_wave(fraction(time, top, transition_steps - top))
         return jnp.where(time < top, rising, falling)
 

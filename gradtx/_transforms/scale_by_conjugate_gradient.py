@@ -61,7 +61,13 @@ def conjugate_gradient(product: Callable[[PyTree], PyTree], target: PyTree, iter
     return jax.tree.map(lambda x, fallback: jnp.where(moved, x, fallback), solved.solution, target)
 
 
-@transformation
+def check_iterations(iterations: int) -> None:
+    """Refuse a solve without a step, which would be gradient descent under another name."""
+    if iterations < 1:
+        raise ValueError(f"iterations must be at least 1, got {iterations}.")
+
+
+@transformation(check=check_iterations)
 def scale_by_conjugate_gradient(damping: NonNegative, iterations: int, tolerance: NonNegative) -> Any:
     """Solve for the Newton direction without the Hessian: u ≈ (H + λ I)⁻¹ u by conjugate gradients.
 

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
+import jax.scipy.linalg
 
 from gradtx._core.numerics import matched
 from gradtx._core.transformation import stateless, transformation
@@ -18,7 +19,8 @@ def scale_by_hessian(damping: NonNegative) -> Any:
 
     `damping` λ ≥ 0. It needs the parameters and the extra `value_fn`. It stores n² numbers and takes n³ work for n
     weights in all: up to a few thousand. With an indefinite H the direction may point uphill; raise λ above the most
-    negative curvature. (Nocedal & Wright 2006, section 3.3.)
+    negative curvature. With λ = 0 a weight that the loss does not depend on, or does not bend with, moves by its
+    gradient. (Nocedal & Wright 2006, section 3.3.)
     """
 
     def apply(updates: PyTree, params: PyTree, *, value_fn: Callable[[PyTree], jax.Array]) -> PyTree:
@@ -28,6 +30,16 @@ def scale_by_hessian(damping: NonNegative) -> Any:
             return updates
         hessian = jax.hessian(lambda x: value_fn(unravel(x)))(flat).astype(flat.dtype)
         damped = hessian + matched(damping, flat.dtype) * jnp.eye(flat.size, dtype=flat.dtype)
-        return restore(jnp.linalg.solve(damped, direction))
+        return restore(_solved(damped, direction))
 
     return stateless(apply)
+
+
+def _solved(matrix: jax.Array, target: jax.Array) -> jax.Array:
+    """`matrix`⁻¹ `target` for a symmetric matrix. A pivot of zero counts as 1, here and in derivatives, so that both stay finite."""
+    factors, order = jax.scipy.linalg.lu_factor(jax.lax.stop_gradient(matrix))
+    pivots = jnp.diagonal(factors)
+    regular = factors + jnp.diag((pivots == 0).astype(factors.dtype))
+    return jax.lax.custom_linear_solve(
+        lambda x: matrix @ x, target, lambda _, b: jax.scipy.linalg.lu_solve((regular, order), b), symmetric=True
+    )

@@ -2,16 +2,12 @@
 
 from typing import Any
 
-from gradtx._core.flow import Flow
+from gradtx._core.flow import moment_averages
 from gradtx._core.transformation import Moment, transformation
 from gradtx._core.types import PyTree
 
 
-def _moment_averages(state: Any, moment: Flow) -> bool:
-    return moment.averaged
-
-
-@transformation(averages=_moment_averages)
+@transformation(averages=moment_averages)
 def scale_by_momentum(moment: Moment) -> Any:
     """Replace the updates by a running statistic of them: u ← moment(u).
 

@@ -8,7 +8,12 @@ from gradtx._core.transformation import Moment, transformation
 from gradtx._core.types import Positive, PyTree
 
 
-@transformation
+def _has_epsilon(eps: Any, eps_root: Any, floor: Any) -> None:
+    if eps is None and eps_root is None and floor is None:
+        raise ValueError("one of eps, eps_root and floor is needed, or a zero gradient divides zero by zero; write eps=1e-8.")
+
+
+@transformation(check=_has_epsilon)
 def scale_by_rms(
     moment: Moment,
     eps: Positive | None = None,
@@ -26,16 +31,16 @@ def scale_by_rms(
     updates as they come in, or the deviation of the gradient from its uncorrected average (AdaBelief). Sizes beyond 2⁵²
     (in float64 2⁵⁰⁰) count as that, above and below the line, so that one huge gradient leaves no infinity behind.
     """
-    if eps is None and eps_root is None and floor is None:
-        raise ValueError("scale_by_rms needs one of eps, eps_root and floor, or a zero gradient divides zero by zero; write eps=1e-8.")
     moment = moment.nonnegative()
 
-    def update(updates: PyTree, state: Any, params: PyTree = None, *, gradient: PyTree) -> Any:
-        second, state = moment.update(squared(updates if of == "updates" else gradient), state)
+    def divided(updates: PyTree, squares: PyTree, state: Any) -> Any:
+        second, state = moment.update(squares, state)
         return divided_by_root(updates, second, eps=eps, eps_root=eps_root, floor=floor, exponent=exponent), state
 
+    def update(updates: PyTree, state: Any, params: PyTree = None, *, gradient: PyTree) -> Any:
+        return divided(updates, squared(updates if of == "updates" else gradient), state)
+
     def update_by_deviation(updates: PyTree, state: Any, params: PyTree = None, *, gradient: PyTree, average: PyTree) -> Any:
-        second, state = moment.update(squared_distance(gradient, average), state)
-        return divided_by_root(updates, second, eps=eps, eps_root=eps_root, floor=floor, exponent=exponent), state
+        return divided(updates, squared_distance(gradient, average), state)
 
     return moment.init, update_by_deviation if of == "deviation" else update

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from gradtx._core.call import nearest
+from gradtx._core.hints import nearest
 from gradtx.testing import _laws as _laws
 from gradtx.testing._case import Case
 from gradtx.testing._law import LAWS, Law, NotApplicableError, Violation
