@@ -95,9 +95,8 @@ def _one_half(params: Any) -> Any:
     return structure.unflatten([leaves[0].astype(jnp.bfloat16), *leaves[1:]] if leaves else leaves)
 
 
-def _two_steps(case: Case, params: Any) -> Any:
+def _two_steps(case: Case, tx: Any, params: Any) -> Any:
     """A step with a gradient of zero, then one with a gradient."""
-    tx = case.make()
     state = tx.init(params)
     for grads in (jax.tree.map(jnp.zeros_like, params), params):
         updates, state = tx.update(grads, state, params, **case.extras(params, grads, _problem.bowl))
@@ -109,21 +108,22 @@ def strict_promotion_is_kept(case: Case) -> None:
     """It runs under jax_numpy_dtype_promotion=strict: no dtype is mixed with another by accident."""
     for dtype in (jnp.float32, jnp.bfloat16):
         with jax.numpy_dtype_promotion("strict"):
-            jax.eval_shape(lambda params: _two_steps(case, params), case.problem(dtype))
+            jax.eval_shape(lambda params: _two_steps(case, case.make(), params), case.problem(dtype))
 
 
 @law("Hand everything on through return values; store no tracer.")
 def nothing_leaks(case: Case) -> None:
     """No traced value outlives its trace: jax.checking_leaks() finds none."""
+    tx, params = case.make(), case.problem()  # outside of the trace, which what they keep must not outlive
     with jax.checking_leaks():
-        jax.jit(lambda params: _two_steps(case, params))(case.problem())
+        jax.jit(lambda params: _two_steps(case, tx, params))(params)
 
 
 @law("Keep NaN out of the branch that is not taken: divide by jnp.where(x > 0, x, 1) before the select.")
 def no_false_alarm_of_nan_checking(case: Case) -> None:
     """jax_debug_nans stays silent on finite gradients, those of zero included, in a compiled step and in one that runs line by line."""
-    params = case.problem()
+    tx, params = case.make(), case.problem()
     with jax.debug_nans(True):
-        jax.block_until_ready(jax.jit(lambda params: _two_steps(case, params))(params))
+        jax.block_until_ready(jax.jit(lambda params: _two_steps(case, tx, params))(params))
         with jax.disable_jit():
-            jax.block_until_ready(_two_steps(case, params))
+            jax.block_until_ready(_two_steps(case, tx, params))
