@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,9 @@ from gradtx.testing._law import LAWS, NotApplicableError
 Survival = Literal["all", "leaf", "none"]
 """What of an optimizer is finite again after one NaN in one leaf: everything, all but that leaf, or nothing."""
 
+
+Loss: TypeAlias = Callable[[PyTree], jax.Array]
+"""A function of parameters."""
 
 CUSTOMARY: dict[str, Callable[[PyTree, PyTree], Any]] = {
     "value": lambda params, grads: _problem.loss(params),
@@ -146,39 +149,54 @@ class Case:
         """Parameters in `dtype`."""
         return _problem.small_params(dtype, seed) if self.params is None else _problem.like(self.params, dtype, seed)
 
-    def extras(self, params: PyTree, grads: PyTree, loss: Callable[[PyTree], Any] = _problem.loss) -> dict[str, Any]:
+    def extras(self, params: PyTree, grads: PyTree, loss: Loss = _problem.loss) -> dict[str, Any]:
         """The extras that its update is called with."""
         known = {**CUSTOMARY, "value": lambda params, grads: loss(params), "value_fn": lambda params, grads: loss}
         needs = ("value_fn",) if self.is_value and not self.needs else self.needs
         makers = needs if isinstance(needs, Mapping) else {name: known[name] for name in needs}
         return {name: make(params, grads) for name, make in makers.items()}
 
-    def update(self, numbers: Any, grads: PyTree, state: PyTree, params: PyTree) -> tuple[PyTree, PyTree]:
+    def update(self, numbers: Any, grads: PyTree, state: PyTree, params: PyTree, loss: Loss = _problem.loss) -> tuple[PyTree, PyTree]:
         """One update, with the extras it needs."""
-        return self.make(numbers).update(grads, state, params, **self.extras(params, grads))
+        return self.make(numbers).update(grads, state, params, **self.extras(params, grads, loss))
 
     def step(self, numbers: Any, params: PyTree, state: PyTree, dtype: Any = None) -> tuple[PyTree, PyTree, PyTree]:
         """One step of training, gradients in `dtype` where given: parameters, state, updates."""
-        grads = jax.grad(_problem.loss, allow_int=True)(params)
-        if dtype is not None:
-            grads = jax.tree.map(lambda g: g.astype(dtype) if jnp.issubdtype(g.dtype, jnp.inexact) else g, grads)
+        grads = _cast(jax.grad(_problem.loss, allow_int=True)(params), dtype)
         updates, state = self.update(numbers, grads, state, params)
         return apply_updates(params, updates), state, updates
 
     @functools.cached_property
-    def compiled_step(self) -> Callable[..., Any]:
-        """`step`, compiled once for all numbers."""
-        return jax.jit(self.step, static_argnames="dtype")
+    def jitted(self) -> Callable[..., Any]:
+        """`update` within `jax.jit`."""
+        return self.jitted_again()
 
-    @functools.cached_property
-    def compiled_update(self) -> Callable[..., Any]:
-        return jax.jit(self.update)
+    def jitted_again(self) -> Callable[..., Any]:
+        """The same with a count of its own of the programs that it runs. JAX compiles each once for all of them."""
+        return jax.jit(self.update, static_argnames="loss")
 
-    def walk(self, numbers: Any, params: PyTree, steps: int = 3, dtype: Any = None) -> tuple[PyTree, PyTree]:
+    def compiled_update(
+        self,
+        numbers: Any,
+        grads: PyTree,
+        state: PyTree,
+        params: PyTree,
+        loss: Loss = _problem.loss,
+        jitted: Callable[..., Any] | None = None,
+    ) -> tuple[PyTree, PyTree]:
+        """`update`, compiled once for all laws and all numbers."""
+        return (jitted or self.jitted)(numbers, grads, state, params, loss=loss)
+
+    def compiled_step(self, numbers: Any, params: PyTree, state: PyTree, loss: Loss = _problem.loss, **how: Any) -> tuple[PyTree, PyTree]:
+        """One step of training, of which the update alone is compiled for this transformation: parameters and state."""
+        updates, state = self.compiled_update(numbers, _problem.gradient(params, loss=loss), state, params, loss, **how)
+        return _problem.moved(params, updates), state
+
+    def walk(self, numbers: Any, params: PyTree, steps: int = 3, loss: Loss = _problem.loss) -> tuple[PyTree, PyTree]:
         """Parameters and state after some steps of training."""
         state = self.make(numbers).init(params)
         for _ in range(steps):
-            params, state, _ = self.compiled_step(numbers, params, state, dtype=dtype)
+            params, state = self.compiled_step(numbers, params, state, loss)
         return params, state
 
     def other_numbers(self) -> Iterator[dict[str, Any]]:
@@ -187,6 +205,10 @@ class Case:
         for name, value in numbers.items():
             for k in range(3):
                 yield {**numbers, name: _another(value, k)}
+
+
+def _cast(grads: PyTree, dtype: Any) -> PyTree:
+    return grads if dtype is None else jax.tree.map(lambda g: g.astype(dtype) if jnp.issubdtype(g.dtype, jnp.inexact) else g, grads)
 
 
 def _is_number(value: Any) -> bool:

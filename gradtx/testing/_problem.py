@@ -1,10 +1,13 @@
 """The problem that laws run on: a small tree of parameters and losses whose gradients are known everywhere."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from gradtx._core.apply import apply_updates
 from gradtx._core.numerics import widened
 from gradtx._core.trees import is_trainable
 from gradtx._core.types import PyTree
@@ -43,3 +46,16 @@ def bowl(params: PyTree) -> jax.Array:
     """The squared distance from zero: a loss that works on each leaf where it lies, with a gradient of zero at zero."""
     squares = [jnp.sum(leaf * leaf) for leaf in _reals(params)]
     return jnp.sum(jnp.stack(squares)) if squares else jnp.zeros(())
+
+
+@functools.partial(jax.jit, static_argnames="loss")
+def gradient(params: PyTree, loss: Callable[[PyTree], jax.Array] = loss) -> PyTree:
+    """The gradient of a loss, compiled once for all transformations."""
+    return jax.grad(loss, allow_int=True)(params)
+
+
+gradients = jax.jit(jax.vmap(jax.grad(loss)))
+"""The gradient for each of a batch of parameters."""
+
+moved = jax.jit(apply_updates)
+"""Parameters after updates, compiled once for all transformations."""

@@ -32,22 +32,24 @@ def vmap_over_every_number_equals_a_loop(case: Case) -> None:
         batch = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *members)
         state = jax.vmap(lambda numbers: case.make(numbers).init(params))(batch)
         start = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(members), *leaf.shape)), params)
-        mapped = jax.jit(jax.vmap(case.step))
+        mapped = jax.jit(jax.vmap(case.update))
         swept = (start, state)
         for _ in range(2):
-            swept = mapped(batch, *swept)[:2]
+            updates, state = mapped(batch, _problem.gradients(swept[0]), swept[1], swept[0])
+            swept = _problem.moved(swept[0], updates), state
         for k, numbers in enumerate(members):
-            alone = case.walk(jax.tree.map(jnp.asarray, numbers), params, 2)
+            alone = case.walk(numbers, params, 2)
             close(alone, jax.tree.map(lambda leaf, k=k: leaf[k], swept), **WIDE)
 
 
 @law("Make numbers arguments of the compiled step: keep them out of closures and static fields.")
 def new_numbers_compile_nothing(case: Case) -> None:
     """Another learning rate, or any other number, runs the program that is there already."""
-    params = case.problem()
-    compiled = jax.jit(case.step)
-    for numbers in case.other_numbers():
-        compiled(numbers, params, case.make(numbers).init(params))
+    compiled = case.jitted_again()
+    with jax.enable_x64(True):
+        params = case.problem(jnp.float64)
+        for numbers in case.other_numbers():
+            case.compiled_step(numbers, params, case.make(numbers).init(params), jitted=compiled)
     if compilations(compiled) != 1:
         raise Violation("1 compilation for all numbers", str(compilations(compiled)))
 
@@ -64,8 +66,8 @@ def every_number_may_be_a_schedule(case: Case) -> None:
         state = scheduled.make().init(params)
         by_hand = params, state
         for k in range(2):
-            now = {name: schedules[name](k) if name in schedules else number for name, number in numbers.items()}
-            by_hand = case.compiled_step(now, *by_hand)[:2]
+            now = {name: float(schedules[name](k)) if name in schedules else number for name, number in numbers.items()}
+            by_hand = case.compiled_step(now, *by_hand)
         close(by_hand, scheduled.walk(None, params, 2), **WIDE)
 
 
