@@ -156,7 +156,8 @@ def test_traced_is_eager_to_the_last_bit(tx, problem):
             return tx.update(structure.unflatten([next(rest) if leaf is None else leaf for leaf in still]), state, params)
 
         traced, shapes = jax.make_jaxpr(step, return_shape=True)(tx, array, state, params)
-        leaves = jax.core.eval_jaxpr(traced.jaxpr, traced.consts, *jax.tree.leaves((tx, array, state, params)))
+        given = map(jnp.asarray, jax.tree.leaves((tx, array, state, params)))
+        leaves = jax.core.eval_jaxpr(traced.jaxpr, traced.consts, *given)
         _compare.identical(eager, jax.tree.unflatten(jax.tree.structure(shapes), leaves))
 
 

@@ -17,7 +17,7 @@ from gradtx.testing._law import NotApplicableError, Violation, law
 
 @law("Compute with every number by jnp alone: no float(), no Python comparison, no number that decides a shape.")
 def every_number_can_be_traced(case: Case) -> None:
-    """No number has to be known when a step is compiled: any of them can be swept, differentiated, read from a file at the next step."""
+    """No number has to be known when a step is compiled: any of them may be swept, scheduled, differentiated."""
     case.visible_numbers()
     if case.untraceable:
         raise Violation("a step with a tracer for it", next(iter(case.untraceable.values())), ", ".join(case.untraceable))
