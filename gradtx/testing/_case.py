@@ -162,16 +162,16 @@ class Case:
 
     def step(self, numbers: Any, params: PyTree, state: PyTree, dtype: Any = None) -> tuple[PyTree, PyTree, PyTree]:
         """One step of training, gradients in `dtype` where given: parameters, state, updates."""
-        grads = _cast(jax.grad(_problem.loss, allow_int=True)(params), dtype)
+        grads = _cast(_problem.slope(params), dtype)
         updates, state = self.update(numbers, grads, state, params)
         return apply_updates(params, updates), state, updates
 
     @functools.cached_property
-    def jitted(self) -> Callable[..., Any]:
+    def jitted(self) -> jax.stages.Wrapped:
         """`update` within `jax.jit`."""
         return self.jitted_again()
 
-    def jitted_again(self) -> Callable[..., Any]:
+    def jitted_again(self) -> jax.stages.Wrapped:
         """The same with a count of its own of the programs that it runs. JAX compiles each once for all of them."""
         return jax.jit(self.update, static_argnames="loss")
 

@@ -1,6 +1,5 @@
 """The problem that laws run on: a small tree of parameters and losses whose gradients are known everywhere."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -48,13 +47,26 @@ def bowl(params: PyTree) -> jax.Array:
     return jnp.sum(jnp.stack(squares)) if squares else jnp.zeros(())
 
 
-@functools.partial(jax.jit, static_argnames="loss")
-def gradient(params: PyTree, loss: Callable[[PyTree], jax.Array] = loss) -> PyTree:
-    """The gradient of a loss, compiled once for all transformations."""
-    return jax.grad(loss, allow_int=True)(params)
+def slope(params: PyTree, loss: Callable[[PyTree], jax.Array] = loss) -> PyTree:
+    """The gradient of a loss: zero for integers and bools, None for random keys."""
+    leaves, structure = jax.tree.flatten(params)
+    trained = [leaf if is_trainable(leaf) else None for leaf in leaves]
+
+    def of_trained(trained: list[Any]) -> jax.Array:
+        return loss(structure.unflatten([leaf if own is None else own for leaf, own in zip(leaves, trained, strict=True)]))
+
+    grads = jax.grad(of_trained)(trained)
+    return structure.unflatten([_none(leaf) if own is None else own for leaf, own in zip(leaves, grads, strict=True)])
 
 
-gradients = jax.jit(jax.vmap(jax.grad(loss)))
+def _none(leaf: Any) -> jax.Array | None:
+    return None if jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key) else jnp.zeros_like(leaf)
+
+
+gradient = jax.jit(slope, static_argnames="loss")
+"""The same, compiled once for all transformations."""
+
+gradients = jax.jit(jax.vmap(slope))
 """The gradient for each of a batch of parameters."""
 
 moved = jax.jit(apply_updates)

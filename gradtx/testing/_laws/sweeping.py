@@ -150,9 +150,9 @@ def hypergradients_are_finite(case: Case) -> None:
 
         def body(carry: Any, _: None) -> Any:
             params, state = carry
-            grads = jax.grad(loss)(params)
+            grads = _problem.slope(params, loss)
             updates, state = tx.update(grads, state, params, **case.extras(params, grads, loss))
-            shrunk = jax.tree.map(lambda u: u if _descends(case) else -0.05 * u, updates)
+            shrunk = jax.tree.map(lambda u: -0.05 * u if is_trainable(u) and not _descends(case) else u, updates)
             return (apply_updates(params, shrunk), state), None
 
         return _problem.loss(jax.lax.scan(body, (params, tx.init(params)), None, length=20)[0][0])

@@ -32,6 +32,11 @@ def _steps(case: Case, params_dtype: Any, grads_dtype: Any) -> tuple[Any, Any, A
     return params, state, updates, after
 
 
+def _with_none(updates: Any) -> list[Any]:
+    """The leaves, None where a random key among the parameters has no update."""
+    return jax.tree.leaves(updates, is_leaf=lambda leaf: leaf is None)
+
+
 def _at(params: Any, grads: Any, violation: Violation) -> Violation:
     pairing = f"{jnp.dtype(params).name} parameters, {jnp.dtype(grads).name} gradients"
     return Violation(violation.expected, violation.seen, f"{violation.leaf} ({pairing})" if violation.leaf else pairing)
@@ -74,7 +79,7 @@ def updates_have_the_types_of_gradients(case: Case) -> None:
     for params_dtype, grads_dtype in _pairings():
         params, _, updates, _ = _steps(case, params_dtype, grads_dtype)
         entries = jax.tree_util.tree_leaves_with_path(params)
-        for (path, param), update in zip(entries, jax.tree.leaves(updates), strict=True):
+        for (path, param), update in zip(entries, _with_none(updates), strict=True):
             if jnp.issubdtype(param.dtype, jnp.inexact) and (update.shape, update.dtype) != (param.shape, grads_dtype):
                 expected = f"{jnp.dtype(grads_dtype).name}{list(param.shape)}"
                 raise _at(params_dtype, grads_dtype, Violation(expected, f"{update.dtype}{list(update.shape)}", path_name(path)))
@@ -87,7 +92,7 @@ def mixed_dtypes_keep_their_own(case: Case) -> None:
     state = jax.eval_shape(case.make().init, params)
     _, after, updates = jax.eval_shape(lambda params, state: case.step(None, params, state), params, state)
     same_types(state, after)
-    for (path, param), update in zip(jax.tree_util.tree_leaves_with_path(params), jax.tree.leaves(updates), strict=True):
+    for (path, param), update in zip(jax.tree_util.tree_leaves_with_path(params), _with_none(updates), strict=True):
         if jnp.issubdtype(param.dtype, jnp.inexact) and update.dtype != param.dtype:
             raise Violation(str(param.dtype), str(update.dtype), path_name(path))
 
