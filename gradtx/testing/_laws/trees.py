@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradtx._core.apply import apply_updates
-from gradtx._core.trees import path_name
+from gradtx._core.trees import is_trainable, path_name
 from gradtx._core.types import PyTree
 from gradtx.testing import _problem
 from gradtx.testing._case import Case
@@ -106,7 +106,7 @@ def other_shapes_are_refused(case: Case) -> None:
     """A gradient of shape (4, 1) for a weight of (4, 3) is an error at once, and not broadcast in silence."""
     params = case.problem()
     entries, structure = jax.tree_util.tree_flatten_with_path(params)
-    path, leaf = next((entry for entry in entries if entry[1].ndim and entry[1].shape[-1] > 1), (None, None))
+    path, leaf = next((entry for entry in entries if is_trainable(entry[1]) and entry[1].ndim and entry[1].shape[-1] > 1), (None, None))
     if path is None or leaf is None:
         raise NotApplicableError("its parameters have no axis to broadcast")
     thin = [one[..., :1] if place == path else one for place, one in entries]
