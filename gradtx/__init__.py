@@ -69,6 +69,7 @@ from gradtx._optimizers.ademamix import ademamix
 from gradtx._optimizers.adopt import adopt
 from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.apollo import apollo
+from gradtx._optimizers.came import came
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
 from gradtx._optimizers.dog import dog
 from gradtx._optimizers.dowg import dowg
@@ -164,6 +165,7 @@ from gradtx._transforms.sam import sam
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_block_norm import scale_by_block_norm
+from gradtx._transforms.scale_by_confidence import scale_by_confidence
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
 from gradtx._transforms.scale_by_dog import scale_by_dog
 from gradtx._transforms.scale_by_dowg import scale_by_dowg
@@ -265,6 +267,7 @@ __all__ = [
     "bfloat16",
     "bias_correction",
     "block_mean",
+    "came",
     "cautious",
     "cautious_weight_decay",
     "centered_rmsprop",
@@ -381,6 +384,7 @@ __all__ = [
     "scale_by_abs",
     "scale_by_aspect_ratio",
     "scale_by_block_norm",
+    "scale_by_confidence",
     "scale_by_conjugate_gradient",
     "scale_by_dog",
     "scale_by_dowg",

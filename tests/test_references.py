@@ -105,6 +105,12 @@ CASES = {
         {"rho": 0.1, "beta": 0.8, "d": 0.7, "eps2": 0.3},
     ),
     "adafactor defaults": Case(gx.adafactor(0.1, storage=gx.rank_one(2)), storage.adafactor, {"rho": 0.1}),
+    "came": Case(
+        gx.came(0.1, 0.8, 0.9, 0.95, 1e-30, 1e-14, 0.7, 0.2),
+        storage.came,
+        {"eta": 0.1, "beta1": 0.8, "beta2": 0.9, "beta3": 0.95, "d": 0.7, "lamda": 0.2, "eps2": 1e-14},
+    ),
+    "came defaults": Case(gx.came(0.1), storage.came, {"eta": 0.1}),
     "sm3": Case(gx.sm3(0.1, gx.identity(), TINY), storage.sm3, {"eta": 0.1}),
     "sm3, momentum": Case(gx.sm3(0.1, gx.ema(0.8), TINY), storage.sm3, {"eta": 0.1, "beta": 0.8}),
     "laprop": Case(gx.laprop(0.1, 0.8, 0.95, 0.3), adam.laprop, {"lamda": 0.1, "mu": 0.8, "nu": 0.95, "eps": 0.3}),
