@@ -18,10 +18,6 @@ from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._wrappers.partition import partition
 
 
-def _has_rows(path: str, leaf: Any) -> bool:
-    return leaf.ndim > 1
-
-
 @transformation
 def came(
     learning_rate: LearningRate,
@@ -37,16 +33,17 @@ def came(
 ) -> Any:
     """Adafactor's step, averaged, over how far it is from its average: θ ← θ − η (m / √S + λ θ), S = ema((u − m)²), m = ema(u).
 
-    u is g / √V with its root mean square clipped to `threshold`. V and S, with decays `b2` and `b3`, are kept as rows and columns and are not
-    corrected for starting at zero: the first steps of matrices are about ten times AdamW's. Vectors take m alone, as in
-    the authors' code; they advise an η one to three times smaller than AdamW's. Both epsilons are added under the root and not at every
-    step: the same unless V or S is as small. Memory is one number a weight. `where` chooses what decays. (Luo et al. 2023, arXiv 2307.02047, algorithm 2.)
+    u is g / √V with its root mean square clipped to `threshold`. V and S, with decays `b2` and `b3`, are kept as rows and
+    columns and are not corrected for starting at zero: the first steps of matrices are about ten times AdamW's. Vectors take
+    m alone, as in the authors' code; they advise an η one to three times smaller than AdamW's. Both epsilons are added under
+    the root and not at every step: the same unless V or S is as small. Memory is one number a weight. `where` chooses what
+    decays. (Luo et al. 2023, arXiv 2307.02047, algorithm 2.)
     """
-    confident = scale_by_confidence(ema(b1), stored(ema(b3), storage), eps_instability)
+    confident = scale_by_confidence(stored(ema(b1), storage), stored(ema(b3), storage), eps_instability)
     return chain(
         scale_by_rms(stored(ema(b2), storage), eps_root=eps_root),
         clip_by_block_rms(threshold),
-        partition((_has_rows, confident), (None, scale_by_momentum(ema(b1)))),
+        partition((lambda path, leaf: leaf.ndim > 1, confident), (None, scale_by_momentum(stored(ema(b1), storage)))),
         add_decayed_weights(weight_decay, where),
         scale_by_learning_rate(learning_rate),
     )

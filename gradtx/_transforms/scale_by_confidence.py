@@ -2,7 +2,6 @@
 
 from typing import Any
 
-
 from gradtx._core.numerics import bounded, squared_distance
 from gradtx._core.rooted import divided_by_root
 from gradtx._core.transformation import Moment, transformation
