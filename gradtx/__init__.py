@@ -58,6 +58,7 @@ from gradtx._optimizers.adadelta import adadelta
 from gradtx._optimizers.adafactor import adafactor
 from gradtx._optimizers.adagrad import adagrad
 from gradtx._optimizers.adam import adam
+from gradtx._optimizers.adam_mini import adam_mini
 from gradtx._optimizers.adamax import adamax
 from gradtx._optimizers.adamaxw import adamaxw
 from gradtx._optimizers.adamc import adamc
@@ -132,6 +133,7 @@ from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
 from gradtx._storage.bfloat16 import bfloat16
 from gradtx._storage.block_mean import block_mean
+from gradtx._storage.channel_mean import channel_mean
 from gradtx._storage.codec import Codec, Coding, codec
 from gradtx._storage.companded import companded
 from gradtx._storage.cover import cover
@@ -245,6 +247,7 @@ __all__ = [
     "adagrad",
     "adam",
     "adam_elsewhere",
+    "adam_mini",
     "adamax",
     "adamaxw",
     "adamc",
@@ -273,6 +276,7 @@ __all__ = [
     "centered_rmsprop",
     "centralize",
     "chain",
+    "channel_mean",
     "check_gradient",
     "clip",
     "clip_by_block_norm",

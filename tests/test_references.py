@@ -111,6 +111,13 @@ CASES = {
         {"eta": 0.1, "beta1": 0.8, "beta2": 0.9, "beta3": 0.95, "d": 0.7, "lamda": 0.2, "eps2": 1e-14},
     ),
     "came defaults": Case(gx.came(0.1), storage.came, {"eta": 0.1}),
+    "adam_mini": Case(
+        gx.adam_mini(0.1, 0.8, 0.9, 0.3, 0.2, blocks=gx.channel_mean((0,))),
+        storage.adam_mini,
+        {"eta": 0.1, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "lamda": 0.2, "axis": 0},
+    ),
+    "adam_mini defaults": Case(gx.adam_mini(0.1), storage.adam_mini, {"eta": 0.1}),
+    "adam_mini elsewhere": Case(gx.adam_mini(0.2, where=lambda path, leaf: False), adam.adamw, {"alpha": 0.2, "lamda": 0.2 * 0.01}),
     "sm3": Case(gx.sm3(0.1, gx.identity(), TINY), storage.sm3, {"eta": 0.1}),
     "sm3, momentum": Case(gx.sm3(0.1, gx.ema(0.8), TINY), storage.sm3, {"eta": 0.1, "beta": 0.8}),
     "laprop": Case(gx.laprop(0.1, 0.8, 0.95, 0.3), adam.laprop, {"lamda": 0.1, "mu": 0.8, "nu": 0.95, "eps": 0.3}),

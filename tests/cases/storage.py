@@ -21,6 +21,7 @@ CASES = [
     Case(gx.scale_by_param_block_rms(0.1), survives="all", exempt=whole_leaf()),
     Case(gx.adafactor(0.1, 0.9), exempt=whole_leaf()),
     Case(gx.adafactor(0.1, 0.9, storage=gx.rank_one(2)), name="adafactor, factored", exempt=whole_leaf() | {"no_leaf_is_gathered": MEANS}),
+    Case(gx.adam_mini(0.1), exempt=whole_leaf() | {"no_leaf_is_gathered": MEANS}),
     Case(gx.scale_by_confidence(gx.ema(0.9), gx.ema(0.99), 1e-6)),
     Case(gx.came(0.1), exempt=whole_leaf() | {"no_leaf_is_gathered": MEANS}),
     Case(gx.sm3(0.1), exempt=whole_leaf() | {"no_leaf_is_gathered": MAXIMA}),

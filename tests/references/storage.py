@@ -72,3 +72,20 @@ def came(x, gradients, eta, beta1=0.9, beta2=0.999, beta3=0.9999, d=1.0, lamda=0
             step = m / np.sqrt(s)
         x = x - eta * step - eta * lamda * x
         yield x
+
+
+def adam_mini(x, gradients, eta, beta1=0.9, beta2=0.999, eps=1e-8, lamda=0.01, axis=-1):
+    """Zhang et al. 2024, "Adam-mini" (arXiv 2406.16793), algorithm 1, with one block for each output, along `axis`.
+
+    Any array with less than two axes is one block.
+    """
+    index = np.arange(x.size).reshape(x.shape)
+    blocks = [np.take(index, k, axis) for k in range(x.shape[axis])] if x.ndim == 2 else [index.ravel()]
+    flat, m, v = x.ravel(), np.zeros(x.size), np.zeros(len(blocks))
+    for t, g in enumerate(gradients, start=1):
+        flat = (1 - eta * lamda) * flat
+        m = beta1 * m + (1 - beta1) * g.ravel()
+        for b, block in enumerate(blocks):
+            v[b] = beta2 * v[b] + (1 - beta2) * np.mean(g.ravel()[block] ** 2)
+            flat[block] -= eta * m[block] / (1 - beta1**t) / (np.sqrt(v[b] / (1 - beta2**t)) + eps)
+        yield flat.reshape(x.shape)
