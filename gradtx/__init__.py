@@ -97,6 +97,7 @@ from gradtx._optimizers.optimistic_adam import optimistic_adam
 from gradtx._optimizers.optimistic_gradient_descent import optimistic_gradient_descent
 from gradtx._optimizers.polyak_sgd import polyak_sgd
 from gradtx._optimizers.prodigy import prodigy
+from gradtx._optimizers.psgd_kron import psgd_kron
 from gradtx._optimizers.qhadam import qhadam
 from gradtx._optimizers.qhm import qhm
 from gradtx._optimizers.radam import radam
@@ -124,6 +125,7 @@ from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_
 from gradtx._schedules.decay import exponential_decay, inverse_sqrt_schedule, inverse_time_decay, staircase_decay
 from gradtx._schedules.half_life_schedule import half_life_schedule
 from gradtx._schedules.joining import join_schedules, piecewise_constant_schedule, shifted_schedule
+from gradtx._schedules.kron_period_schedule import kron_period_schedule
 from gradtx._schedules.nadam_momentum_schedule import nadam_momentum_schedule
 from gradtx._schedules.onecycle import cosine_onecycle_schedule, linear_onecycle_schedule
 from gradtx._schedules.polynomial import constant_schedule, linear_schedule, polynomial_schedule
@@ -175,6 +177,7 @@ from gradtx._transforms.scale_by_eigenvalues import scale_by_eigenvalues
 from gradtx._transforms.scale_by_extrapolated_momentum import scale_by_extrapolated_momentum
 from gradtx._transforms.scale_by_hessian import scale_by_hessian
 from gradtx._transforms.scale_by_hessian_diagonal import scale_by_hessian_diagonal
+from gradtx._transforms.scale_by_kron import scale_by_kron
 from gradtx._transforms.scale_by_lagged_belief import scale_by_lagged_belief
 from gradtx._transforms.scale_by_lagged_rms import scale_by_lagged_rms
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
@@ -320,6 +323,7 @@ __all__ = [
     "inverse_time_decay",
     "join_schedules",
     "keep_best_draw",
+    "kron_period_schedule",
     "kronecker_eigenbasis",
     "kronecker_eigensystem",
     "lamb",
@@ -368,6 +372,7 @@ __all__ = [
     "polynomial_schedule",
     "power_schedule",
     "prodigy",
+    "psgd_kron",
     "qhadam",
     "qhm",
     "quasi_hyperbolic",
@@ -396,6 +401,7 @@ __all__ = [
     "scale_by_extrapolated_momentum",
     "scale_by_hessian",
     "scale_by_hessian_diagonal",
+    "scale_by_kron",
     "scale_by_lagged_belief",
     "scale_by_lagged_rms",
     "scale_by_larger_side",

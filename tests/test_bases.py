@@ -151,3 +151,30 @@ def test_norms_grow_by_a_factor_at_most():
     sizes = [1.0, 10.0, 1.0, 0.0, 7.0]
     norms = [float(jnp.linalg.norm(u)) for u, _ in steps(tx, [s * jnp.array([0.6, 0.8]) for s in sizes], jnp.zeros(2))]
     assert np.allclose(norms, [1.0, 1.5, 1.0, 0.0, 7.0])
+
+
+def test_kron_whitens_what_has_a_kronecker_covariance_and_stays_bounded_without_gradient():
+    """Gradients L Z R with Z Gaussian leave it as uncorrelated numbers of variance 1."""
+    left, right = np.array([[1.0, 0.0, 0.0], [3.0, 10.0, 0.0], [0.0, 20.0, 50.0]]), np.diag([1.0, 0.1, 10.0, 3.0])
+    tx = gx.scale_by_kron(3, 1.0)
+
+    def step(state, key):
+        updates, state = tx.update({"w": left @ jax.random.normal(key, (3, 4)) @ right}, state)
+        return state, updates["w"].ravel()
+
+    state, updates = jax.lax.scan(step, tx.init({"w": jnp.zeros((3, 4))}), jax.random.split(jax.random.key(0), 3000))
+    np.testing.assert_allclose(np.cov(updates[1000:].T), np.eye(12), atol=0.3)
+    zero = {"w": jnp.zeros((3, 4))}
+    still, _ = jax.lax.scan(lambda state, _: (tx.update(zero, state)[1], None), state, None, length=2000)
+    factors = still["scale_by_kron"]["factors"]
+    assert all(bool(jnp.all(jnp.abs(q["w"]) < 1e6)) for q in factors.values())
+
+
+def test_kron_fits_at_its_period():
+    tx, x = gx.scale_by_kron(3, 7.0), {"w": jnp.ones((3, 4))}
+    state, fits = tx.init(x), []
+    for k in range(30):
+        _, new = tx.update(x, state)
+        moved = not np.array_equal(new["scale_by_kron"]["factors"]["axis_0"]["w"], state["scale_by_kron"]["factors"]["axis_0"]["w"])
+        fits, state = fits + [k] * moved, new
+    assert fits == [0, 7, 14, 21, 28]

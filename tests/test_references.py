@@ -13,7 +13,7 @@ import pytest
 
 import gradtx as gx
 from tests import references
-from tests.certified.matrix import is_matrix, projections
+from tests.certified.matrix import is_matrix, probes, projections
 from tests.dialects import TINY, paper_adan, paper_amsgrad, paper_nadam, paper_nadamw
 from tests.paths import drawn, in_gradtx, on_bowl
 from tests.references import (
@@ -118,6 +118,22 @@ CASES = {
     ),
     "adam_mini defaults": Case(gx.adam_mini(0.1), storage.adam_mini, {"eta": 0.1}),
     "adam_mini elsewhere": Case(gx.adam_mini(0.2, where=lambda path, leaf: False), adam.adamw, {"alpha": 0.2, "lamda": 0.2 * 0.01}),
+    "psgd_kron": Case(
+        gx.psgd_kron(0.1, 5, 0.8, 0.2, 3.0, 0.3, 1e-3, 3, 0.7),
+        matrix.psgd_kron,
+        {
+            "eta": 0.1,
+            "draws": probes(5),
+            "beta1": 0.8,
+            "lamda": 0.2,
+            "every": 3,
+            "rate": 0.3,
+            "eps": 1e-3,
+            "max_size": 3,
+            "threshold": 0.7,
+        },
+    ),
+    "psgd_kron defaults": Case(gx.psgd_kron(0.1, 7), matrix.psgd_kron, {"eta": 0.1, "draws": probes(7)}),
     "sm3": Case(gx.sm3(0.1, gx.identity(), TINY), storage.sm3, {"eta": 0.1}),
     "sm3, momentum": Case(gx.sm3(0.1, gx.ema(0.8), TINY), storage.sm3, {"eta": 0.1, "beta": 0.8}),
     "laprop": Case(gx.laprop(0.1, 0.8, 0.95, 0.3), adam.laprop, {"lamda": 0.1, "mu": 0.8, "nu": 0.95, "eps": 0.3}),

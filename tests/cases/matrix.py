@@ -61,4 +61,6 @@ CASES = [
     Case(gx.retract_to_sphere(), survives="all", exempt=whole_leaf()),
     Case(gx.muonh(0.1, is_matrix, 0.1), exempt=on_matrices()),
     Case(gx.adamh(0.1, is_matrix, 0.1), exempt=functions("repr_is_the_call") | whole_leaf()),
+    Case(gx.scale_by_kron(7, 2), exempt=whole_leaf() | draws() | {"no_leaf_is_gathered": WHOLE_MATRIX}),
+    Case(gx.psgd_kron(0.1, 7, every=2), exempt=whole_leaf() | draws() | {"no_leaf_is_gathered": WHOLE_MATRIX}),
 ]

@@ -10,7 +10,7 @@ import gradtx as gx
 from gradtx._core.random import leaf_keys
 from tests.certified.certificate import LR, Certificate, Reason, paper
 from tests.dialects import TINY
-from tests.references import matrix
+from tests.references import matrix, problem
 from tests.references.problem import STEPS
 
 MATRICES = "lambda path, leaf: leaf.ndim == 2"
@@ -36,6 +36,14 @@ def projections(seed: int, rank: int, every: int) -> np.ndarray:
         return np.stack([jax.random.normal(key, (3, rank), float) / rank**0.5 for key in keys])
 
 
+def probes(seed: int) -> dict[tuple[int, ...], np.ndarray]:
+    """The probes of `scale_by_kron` for the leaves of the certificates, at each step, by shape."""
+    start, _ = problem.draws()
+    with jax.enable_x64(True):
+        keys = [leaf_keys(jax.random.key(seed), step, start) for step in range(STEPS)]
+        return {leaf.shape: np.stack([jax.random.normal(now[name], leaf.shape, float) for now in keys]) for name, leaf in start.items()}
+
+
 CERTIFICATES = [
     Certificate(
         f"muon(lr, {MATRICES})",
@@ -58,4 +66,5 @@ CERTIFICATES = [
     ),
     Certificate(f"muonh(lr, {MATRICES}, lr)", paper(gx.muonh(LR, is_matrix, LR, eps=TINY), matrix.muonh, eta=LR, eta_others=LR, eps=TINY)),
     Certificate(f"adamh(lr, {MATRICES}, lr)", paper(gx.adamh(LR, is_matrix, LR, eps=TINY), matrix.adamh, eta=LR, eta_others=LR, eps=TINY)),
+    Certificate("psgd_kron(lr, 7)", paper(gx.psgd_kron(LR, 7), matrix.psgd_kron, eta=LR, draws=probes(7))),
 ]

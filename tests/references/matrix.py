@@ -250,3 +250,53 @@ def muonh(x, gradients, eta, eta_others, mu=0.95, beta1=0.9, beta2=0.95, eps=1e-
         m = mu * m + (1 - mu) * g
         directions.append(orthogonal(mu * m + (1 - mu) * g))
     yield from on_sphere(x, directions, eta)
+
+
+def spectral_norm(s):
+    """Li, psgd_torch, `norm_lower_bound`: ‖S‖₂ from below, by one step of power iteration from the longest column."""
+    x = s @ s[:, np.argmax(np.linalg.norm(s, axis=0))]
+    return np.linalg.norm(s @ (x / np.linalg.norm(x)))
+
+
+def kron_factors(g, probe, factors, rate, eps):
+    """Li 2015, "Preconditioned Stochastic Gradient Descent" (arXiv 1512.04202), section IV: one step for Q = Q₂ ⊗ Q₁ on its Lie group.
+
+    It whitens g, to which psgd_torch adds `eps` times the probe. An array with less than two axes has a diagonal Q.
+    """
+    g = g + eps * probe
+    if g.ndim < 2:
+        (q,) = factors
+        a, b = q * g, probe / q
+        return [q - rate / np.max(a**2 + b**2) * (a**2 - b**2) * q]
+    left, right = (np.diag(q) if q.ndim < 2 else q for q in factors)
+    a, b = left @ g @ right.T, np.linalg.inv(left).T @ probe @ np.linalg.inv(right)
+    stepped = []
+    for q, s, t in ((factors[0], a @ a.T, b @ b.T), (factors[1], a.T @ a, b.T @ b)):
+        if q.ndim < 2:
+            s, t = np.diag(s), np.diag(t)
+            stepped.append(q - rate / np.max(s + t) * (s - t) * q)
+        else:
+            stepped.append(q - rate / spectral_norm(s + t) * np.triu(s - t) @ q)
+    return stepped
+
+
+def psgd_kron(x, gradients, eta, draws, beta1=0.9, lamda=0.0, every=1, rate=0.1, eps=1e-9, max_size=8192, threshold=1.1):
+    """Li 2015, "Preconditioned Stochastic Gradient Descent" (arXiv 1512.04202), section IV, in the form of Kron, with its probes.
+
+    `draws` has the probes of all steps by shape. A fit comes once in `every` steps.
+    """
+    factors = [np.eye(n) if n <= max_size else np.ones(n) for n in x.shape] if x.ndim == 2 else [np.ones_like(x)]
+    m = 0.0
+    for t, (g, probe) in enumerate(zip(gradients, draws[x.shape], strict=True)):
+        m = beta1 * m + (1 - beta1) * g
+        m_hat = m / (1 - beta1 ** (t + 1))
+        if t % every == 0:
+            factors = kron_factors(m_hat, probe, factors, rate, eps)
+        if x.ndim == 2:
+            left, right = (np.diag(q) if q.ndim < 2 else q for q in factors)
+            u = left.T @ left @ m_hat @ right.T @ right
+        else:
+            u = factors[0] ** 2 * m_hat
+        u = u * min(1, threshold / np.sqrt(np.mean(u**2)))
+        x = x - eta * (u + lamda * x)
+        yield x
