@@ -72,6 +72,7 @@ from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.apollo import apollo
 from gradtx._optimizers.came import came
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
+from gradtx._optimizers.dion import dion
 from gradtx._optimizers.dog import dog
 from gradtx._optimizers.dowg import dowg
 from gradtx._optimizers.fromage import fromage
@@ -157,6 +158,7 @@ from gradtx._transforms.follow_regularized_leader import follow_regularized_lead
 from gradtx._transforms.grams import grams
 from gradtx._transforms.keep_best_draw import keep_best_draw
 from gradtx._transforms.limit_norm_growth import limit_norm_growth
+from gradtx._transforms.low_rank import low_rank, orthonormal_low_rank
 from gradtx._transforms.measures import gradient_norm, nonfinite, update_gradient_cosine, update_norm, update_to_parameter_ratio
 from gradtx._transforms.normalize import normalize, normalize_rms
 from gradtx._transforms.normalize_rows import normalize_columns, normalize_rows, sinkhorn
@@ -197,18 +199,22 @@ from gradtx._transforms.scale_by_stddev import scale_by_stddev
 from gradtx._transforms.scale_by_step_rms import scale_by_step_rms
 from gradtx._transforms.scale_by_tree import scale_by_tree
 from gradtx._transforms.scale_by_trust_ratio import scale_by_trust_ratio
+from gradtx._transforms.scaled_sign import scaled_sign
 from gradtx._transforms.shrink_weights import shrink_weights
 from gradtx._transforms.sign import sign
 from gradtx._transforms.subtract_decayed_weights import subtract_decayed_weights
+from gradtx._transforms.top_k import top_k
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
 from gradtx._wrappers.accumulate import accumulate
 from gradtx._wrappers.add import add
 from gradtx._wrappers.average import average
 from gradtx._wrappers.cautious_weight_decay import cautious_weight_decay
+from gradtx._wrappers.error_feedback import error_feedback
 from gradtx._wrappers.every import every
 from gradtx._wrappers.freeze import freeze
 from gradtx._wrappers.graft import graft
 from gradtx._wrappers.in_basis import in_basis
+from gradtx._wrappers.in_blocks import in_blocks
 from gradtx._wrappers.lookahead import lookahead
 from gradtx._wrappers.partition import adam_elsewhere, masked, partition
 from gradtx._wrappers.scaled_in_basis import scaled_in_basis
@@ -294,12 +300,14 @@ __all__ = [
     "cover",
     "decaying_max",
     "describe",
+    "dion",
     "dog",
     "dowg",
     "dozat_average",
     "dual_average",
     "ema",
     "ema_from_first",
+    "error_feedback",
     "eval_params",
     "every",
     "exponential_decay",
@@ -317,6 +325,7 @@ __all__ = [
     "hyperparameters",
     "identity",
     "in_basis",
+    "in_blocks",
     "int4",
     "int8",
     "inverse_sqrt_schedule",
@@ -334,6 +343,7 @@ __all__ = [
     "linear_schedule",
     "lion",
     "lookahead",
+    "low_rank",
     "low_rank_basis",
     "madgrad",
     "mars_adamw",
@@ -365,6 +375,7 @@ __all__ = [
     "optimistic_gradient_descent",
     "orthogonalize",
     "orthogonalize_by",
+    "orthonormal_low_rank",
     "output_mean",
     "partition",
     "piecewise_constant_schedule",
@@ -424,6 +435,7 @@ __all__ = [
     "scale_by_trust_ratio",
     "scaled_in_basis",
     "scaled_schedule",
+    "scaled_sign",
     "schedule",
     "schedule_free",
     "schedule_free_adamw",
@@ -455,6 +467,7 @@ __all__ = [
     "summed_schedule",
     "tiger",
     "to_spec",
+    "top_k",
     "trace",
     "transformation",
     "two_rate_average",

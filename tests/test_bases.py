@@ -178,3 +178,32 @@ def test_kron_fits_at_its_period():
         moved = not np.array_equal(new["scale_by_kron"]["factors"]["axis_0"]["w"], state["scale_by_kron"]["factors"]["axis_0"]["w"])
         fits, state = fits + [k] * moved, new
     assert fits == [0, 7, 14, 21, 28]
+
+
+def test_blocks_are_leaves_of_their_own():
+    """Shampoo in blocks is Shampoo on the blocks, whose state it has; what fits in one block has the state that it has without."""
+    params = {"w": drawn((5, 7), 1)[0], "small": drawn((3, 2), 1)[0], "b": drawn((9,), 1)[0]}
+    cuts = {
+        "0_0": np.s_[:3, :3],
+        "0_1": np.s_[:3, 3:6],
+        "0_2": np.s_[:3, 6:],
+        "1_0": np.s_[3:, :3],
+        "1_1": np.s_[3:, 3:6],
+        "1_2": np.s_[3:, 6:],
+    }
+
+    def apart(tree):
+        return {**tree, "w": {name: tree["w"][where] for name, where in cuts.items()}}
+
+    gradients = [{name: g[k] for name, g in {name: drawn(p.shape, 6, 3) for name, p in params.items()}.items()} for k in range(6)]
+    whole, pieces = gx.shampoo(0.1, is_matrix, every=2, block=3), gx.shampoo(0.1, is_matrix, every=2)
+    runs = zip(steps(whole, gradients, params), steps(pieces, map(apart, gradients), apart(params)), strict=True)
+    for (updates, state), (expected, alone) in runs:
+        assert sorted(leaf.shape for leaf in jax.tree.leaves(state)) == sorted(leaf.shape for leaf in jax.tree.leaves(alone))
+        for name, where in cuts.items():
+            np.testing.assert_allclose(updates["w"][where], expected["w"][name], rtol=1e-5, atol=1e-6)
+        for name in ("small", "b"):
+            np.testing.assert_allclose(updates[name], expected[name], rtol=1e-5, atol=1e-6)
+    assert gx.in_blocks(gx.sgd(0.1)) == gx.sgd(0.1)
+    with pytest.raises(ValueError, match="size must be at least 1, got 0"):
+        gx.in_blocks(gx.sgd(0.1), 0).init(params)

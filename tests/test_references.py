@@ -3,6 +3,7 @@
 import functools
 import importlib
 import inspect
+import math
 import pkgutil
 import re
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 
 import gradtx as gx
 from tests import references
-from tests.certified.matrix import is_matrix, probes, projections
+from tests.certified.matrix import first_directions, is_matrix, probes, projections
 from tests.dialects import TINY, paper_adan, paper_amsgrad, paper_nadam, paper_nadamw
 from tests.paths import drawn, in_gradtx, on_bowl
 from tests.references import (
@@ -134,6 +135,31 @@ CASES = {
         },
     ),
     "psgd_kron defaults": Case(gx.psgd_kron(0.1, 7), matrix.psgd_kron, {"eta": 0.1, "draws": probes(7)}),
+    "dion": Case(
+        gx.dion(0.1, is_matrix, 5, 2, 0.8, 0.2, 0.7, 0.9, 0.3, 0),
+        matrix.dion,
+        {
+            "eta": 0.1,
+            "first": first_directions(5, 2),
+            "mu": 0.8,
+            "lamda": 0.2,
+            "beta1": 0.7,
+            "beta2": 0.9,
+            "eps": 0.3,
+            "axis": 0,
+        },
+    ),
+    "dion defaults": Case(gx.dion(0.1, is_matrix, 7), matrix.dion, {"eta": 0.1, "first": first_directions(7, 1)}),
+    "error_feedback, scaled_sign": Case(
+        gx.chain(gx.error_feedback(gx.scaled_sign()), gx.scale_by_learning_rate(0.1)),
+        momentum.error_feedback,
+        {"gamma": 0.1, "compress": lambda p: np.mean(np.abs(p)) * np.sign(p)},
+    ),
+    "error_feedback, top_k": Case(
+        gx.chain(gx.error_feedback(gx.top_k(0.3)), gx.scale_by_learning_rate(0.1)),
+        momentum.error_feedback,
+        {"gamma": 0.1, "compress": lambda p: np.where(np.abs(p) >= np.sort(np.abs(p), axis=None)[-math.ceil(0.3 * p.size)], p, 0)},
+    ),
     "sm3": Case(gx.sm3(0.1, gx.identity(), TINY), storage.sm3, {"eta": 0.1}),
     "sm3, momentum": Case(gx.sm3(0.1, gx.ema(0.8), TINY), storage.sm3, {"eta": 0.1, "beta": 0.8}),
     "laprop": Case(gx.laprop(0.1, 0.8, 0.95, 0.3), adam.laprop, {"lamda": 0.1, "mu": 0.8, "nu": 0.95, "eps": 0.3}),

@@ -9,6 +9,7 @@ from gradtx.testing import Case
 from tests.cases.exemptions import draws, functions, whole_leaf
 
 WHOLE_MATRIX = "it multiplies whole matrices, which every device needs"
+SORTED = "it finds the largest elements of a leaf by sorting it whole"
 MATRICES = {"w": jnp.array([[0.5, -1.0, 2.0], [1.5, 0.3, -0.7], [-0.2, 0.9, 0.4], [0.1, -0.6, 1.2]])}
 
 
@@ -63,4 +64,13 @@ CASES = [
     Case(gx.adamh(0.1, is_matrix, 0.1), exempt=functions("repr_is_the_call") | whole_leaf()),
     Case(gx.scale_by_kron(7, 2), exempt=whole_leaf() | draws() | {"no_leaf_is_gathered": WHOLE_MATRIX}),
     Case(gx.psgd_kron(0.1, 7, every=2), exempt=whole_leaf() | draws() | {"no_leaf_is_gathered": WHOLE_MATRIX}),
+    Case(gx.low_rank(2, 7), params=MATRICES, survives="all"),
+    Case(gx.orthonormal_low_rank(2, 7), params=MATRICES, survives="all"),
+    Case(gx.scaled_sign(), survives="all", exempt=whole_leaf()),
+    Case(gx.top_k(0.3), survives="all", exempt=whole_leaf() | {"no_leaf_is_gathered": SORTED}),
+    Case(gx.error_feedback(gx.scaled_sign()), exempt=whole_leaf()),
+    Case(gx.error_feedback(gx.orthonormal_low_rank(2, 7), 0.9), name="error_feedback with momentum", params=MATRICES),
+    Case(gx.dion(0.1, is_matrix, 7), exempt=on_matrices() | draws()),
+    Case(gx.in_blocks(gx.normalize(1e-6), 2), survives="all", exempt=whole_leaf() | {"no_leaf_is_gathered": WHOLE_MATRIX}),
+    Case(gx.shampoo(0.1, is_matrix, block=2), name="shampoo, blocks", exempt=on_matrices()),
 ]

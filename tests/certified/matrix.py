@@ -44,6 +44,13 @@ def probes(seed: int) -> dict[tuple[int, ...], np.ndarray]:
         return {leaf.shape: np.stack([jax.random.normal(now[name], leaf.shape, float) for now in keys]) for name, leaf in start.items()}
 
 
+def first_directions(seed: int, rank: int) -> np.ndarray:
+    """The directions that `orthonormal_low_rank` begins with for the matrix of the certificates."""
+    with jax.enable_x64(True):
+        key = leaf_keys(jax.random.key(seed), np.int32(0), {"matrix": 0})["matrix"]
+        return np.asarray(jax.random.normal(key, (4, rank), float))
+
+
 CERTIFICATES = [
     Certificate(
         f"muon(lr, {MATRICES})",
@@ -67,4 +74,5 @@ CERTIFICATES = [
     Certificate(f"muonh(lr, {MATRICES}, lr)", paper(gx.muonh(LR, is_matrix, LR, eps=TINY), matrix.muonh, eta=LR, eta_others=LR, eps=TINY)),
     Certificate(f"adamh(lr, {MATRICES}, lr)", paper(gx.adamh(LR, is_matrix, LR, eps=TINY), matrix.adamh, eta=LR, eta_others=LR, eps=TINY)),
     Certificate("psgd_kron(lr, 7)", paper(gx.psgd_kron(LR, 7), matrix.psgd_kron, eta=LR, draws=probes(7))),
+    Certificate(f"dion(lr, {MATRICES}, 7)", paper(gx.dion(LR, is_matrix, 7), matrix.dion, eta=LR, first=first_directions(7, 1))),
 ]

@@ -300,3 +300,23 @@ def psgd_kron(x, gradients, eta, draws, beta1=0.9, lamda=0.0, every=1, rate=0.1,
         u = u * min(1, threshold / np.sqrt(np.mean(u**2)))
         x = x - eta * (u + lamda * x)
         yield x
+
+
+def dion(x, gradients, eta, first, mu=0.95, lamda=0.01, beta1=0.9, beta2=0.95, eps=1e-8, axis=-1):
+    """Ahn et al. 2025, "Dion" (arXiv 2504.05295), algorithm 1, with the factor √(out / in); `first` is Q₀.
+
+    P orthonormalises B Q by a Cholesky factor of its Gram matrix, where others reflect.
+    """
+
+    def directions():
+        m, q = np.zeros_like(x), first
+        for g in gradients:
+            b = m + g
+            image = b @ q
+            p = np.linalg.solve(np.linalg.cholesky(image.T @ image), image.T).T
+            r = b.T @ p
+            m = b - (1 - mu) * p @ r.T
+            q = r / (np.linalg.norm(r, axis=0) + eps)
+            yield np.sqrt(x.shape[axis] / x.shape[1 - axis % 2]) * p @ q.T
+
+    yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
