@@ -1,5 +1,6 @@
 """Gradient transformations for JAX in which an optimizer is a value."""
 
+from gradtx._bases.kl import kl_eigensystem
 from gradtx._bases.kronecker import kronecker_eigenbasis, kronecker_eigensystem
 from gradtx._bases.low_rank import low_rank_basis
 from gradtx._bases.random import random_basis
@@ -78,6 +79,7 @@ from gradtx._optimizers.dowg import dowg
 from gradtx._optimizers.fromage import fromage
 from gradtx._optimizers.ftrl import ftrl
 from gradtx._optimizers.galore import galore
+from gradtx._optimizers.kl_shampoo import kl_shampoo
 from gradtx._optimizers.lamb import lamb
 from gradtx._optimizers.laprop import laprop
 from gradtx._optimizers.lars import lars
@@ -332,6 +334,8 @@ __all__ = [
     "inverse_time_decay",
     "join_schedules",
     "keep_best_draw",
+    "kl_eigensystem",
+    "kl_shampoo",
     "kron_period_schedule",
     "kronecker_eigenbasis",
     "kronecker_eigensystem",

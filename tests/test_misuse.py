@@ -45,6 +45,7 @@ OF_MATRICES = {
     "adamh",
     "retract_to_sphere",
     "dion",
+    "kl_shampoo",
 }
 AVERAGES = {"average", "uniform_average", "lookahead", "schedule_free", "schedule_free_sgd", "schedule_free_adamw"}
 PROXIMAL = {"scale_by_proximal_learning_rate", "dual_average", "madgrad", "follow_regularized_leader", "ftrl", "adan"}

@@ -160,6 +160,20 @@ CASES = {
         momentum.error_feedback,
         {"gamma": 0.1, "compress": lambda p: np.where(np.abs(p) >= np.sort(np.abs(p), axis=None)[-math.ceil(0.3 * p.size)], p, 0)},
     ),
+    "kl_shampoo": Case(
+        gx.kl_shampoo(0.1, is_matrix, 0.8, 0.9, 0.2, 1e-3, 0.5, 3, b2=0.95, eps=0.3),
+        matrix.kl_shampoo,
+        {
+            **{"eta": 0.1, "lamda": 0.2, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "matrix_eps": 1e-3},
+            **{"initial": 0.5, "every": 3, "adam2": 0.95},
+        },
+    ),
+    "kl_shampoo defaults": Case(gx.kl_shampoo(0.1, is_matrix), matrix.kl_shampoo, {"eta": 0.1}),
+    "apollo, mini": Case(
+        gx.apollo(0.1, is_matrix, 7, 1, eps=0.3, factor=2.0, every=3, per="leaf"),
+        matrix.apollo,
+        {"eta": 0.1, "draws": projections(7, 1, 3), "eps": 0.3, "alpha": 2.0, "mini": True},
+    ),
     "sm3": Case(gx.sm3(0.1, gx.identity(), TINY), storage.sm3, {"eta": 0.1}),
     "sm3, momentum": Case(gx.sm3(0.1, gx.ema(0.8), TINY), storage.sm3, {"eta": 0.1, "beta": 0.8}),
     "laprop": Case(gx.laprop(0.1, 0.8, 0.95, 0.3), adam.laprop, {"lamda": 0.1, "mu": 0.8, "nu": 0.95, "eps": 0.3}),

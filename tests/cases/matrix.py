@@ -73,4 +73,7 @@ CASES = [
     Case(gx.dion(0.1, is_matrix, 7), exempt=on_matrices() | draws()),
     Case(gx.in_blocks(gx.normalize(1e-6), 2), survives="all", exempt=whole_leaf() | {"no_leaf_is_gathered": WHOLE_MATRIX}),
     Case(gx.shampoo(0.1, is_matrix, block=2), name="shampoo, blocks", exempt=on_matrices()),
+    Case(gx.apollo(0.1, is_matrix, 7, 1, per="leaf"), name="apollo, mini", exempt=on_matrices() | draws()),
+    Case(gx.kl_eigensystem(0.9, 2), params=MATRICES),
+    Case(gx.kl_shampoo(0.1, is_matrix), exempt=on_matrices()),
 ]

@@ -75,4 +75,16 @@ CERTIFICATES = [
     Certificate(f"adamh(lr, {MATRICES}, lr)", paper(gx.adamh(LR, is_matrix, LR, eps=TINY), matrix.adamh, eta=LR, eta_others=LR, eps=TINY)),
     Certificate("psgd_kron(lr, 7)", paper(gx.psgd_kron(LR, 7), matrix.psgd_kron, eta=LR, draws=probes(7))),
     Certificate(f"dion(lr, {MATRICES}, 7)", paper(gx.dion(LR, is_matrix, 7), matrix.dion, eta=LR, first=first_directions(7, 1))),
+    Certificate(
+        f'apollo(lr, {MATRICES}, 7, 1, factor=128**0.5, per="leaf")',
+        paper(
+            gx.apollo(LR, is_matrix, 7, 1, factor=128**0.5, per="leaf"),
+            matrix.apollo,
+            eta=LR,
+            draws=projections(7, 1, 200),
+            alpha=128**0.5,
+            mini=True,
+        ),
+    ),
+    Certificate(f"kl_shampoo(lr, {MATRICES})", paper(gx.kl_shampoo(LR, is_matrix), matrix.kl_shampoo, eta=LR)),
 ]

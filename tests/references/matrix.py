@@ -206,8 +206,11 @@ def galore(x, gradients, eta, rank=128, lamda=0.0, beta1=0.9, beta2=0.999, eps=1
     yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
 
 
-def apollo(x, gradients, eta, draws, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8, alpha=1.0, gamma=1.01):
-    """Zhu et al. 2024, "APOLLO" (arXiv 2412.05270), algorithm 1, with the projections that were drawn, one for each step."""
+def apollo(x, gradients, eta, draws, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8, alpha=1.0, gamma=1.01, mini=False):
+    """Zhu et al. 2024, "APOLLO" (arXiv 2412.05270), algorithm 1, with the projections that were drawn, one for each step.
+
+    APOLLO-Mini (`mini`) has one factor for the whole matrix.
+    """
 
     def directions():
         m = v = before = 0.0
@@ -216,7 +219,10 @@ def apollo(x, gradients, eta, draws, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8
             m = beta1 * m + (1 - beta1) * r
             v = beta2 * v + (1 - beta2) * r**2
             adam = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + eps)
-            u = g @ np.diag(np.linalg.norm(adam, axis=0) / (np.linalg.norm(r, axis=0) + 1e-8))
+            if mini:
+                u = g * np.linalg.norm(adam) / (np.linalg.norm(r) + 1e-8)
+            else:
+                u = g @ np.diag(np.linalg.norm(adam, axis=0) / (np.linalg.norm(r, axis=0) + 1e-8))
             norm = np.linalg.norm(u)
             u = u if t == 1 else u / (max(norm / before, gamma) / gamma)
             before = np.linalg.norm(u)
@@ -320,3 +326,40 @@ def dion(x, gradients, eta, first, mu=0.95, lamda=0.01, beta1=0.9, beta2=0.95, e
             yield np.sqrt(x.shape[axis] / x.shape[1 - axis % 2]) * p @ q.T
 
     yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
+
+
+def kl_shampoo_directions(gradients, beta1, beta2, eps, initial, every):
+    """Lin et al. 2025, KL-Shampoo: L^(−½) M R^(−½) with eigenvalues of their own. The first gradient makes the vectors alone."""
+    m = left = right = 0.0
+    for t, g in enumerate(gradients):
+        rows, columns = g.shape
+        m = beta1 * m + (1 - beta1) * g
+        if t == 0:
+            q, p, a, b = np.eye(rows), np.eye(columns), np.full(rows, initial), np.full(columns, initial)
+            yield np.zeros_like(g)
+        else:
+            row_root, column_root = (v @ np.diag((s + eps * max(s)) ** -0.5) @ v.T for v, s in ((q, a), (p, b)))
+            yield row_root @ m @ column_root
+        of_rows = g @ p @ np.diag(1 / b) @ p.T @ g.T / columns
+        of_columns = g.T @ q @ np.diag(1 / a) @ q.T @ g / rows
+        left = beta2 * left + (1 - beta2) * of_rows
+        right = beta2 * right + (1 - beta2) * of_columns
+        if t == 0:
+            q, p = np.linalg.eigh(left)[1][:, ::-1], np.linalg.eigh(right)[1][:, ::-1]
+        else:
+            a = beta2 * a + (1 - beta2) * np.diag(q.T @ of_rows @ q)
+            b = beta2 * b + (1 - beta2) * np.diag(p.T @ of_columns @ p)
+            if t % every == 0:
+                q, p = np.linalg.qr(left @ q)[0], np.linalg.qr(right @ p)[0]
+
+
+def kl_shampoo(x, gradients, eta, lamda=0.01, beta1=0.9, beta2=0.98, eps=1e-8, matrix_eps=1e-8, initial=0.1, every=10, adam2=0.98):
+    """Lin et al. 2025, "Understanding and Improving Shampoo and SOAP via KL Minimization" (arXiv 2509.03378), KL-Shampoo with QR.
+
+    The ridge is relative, as in `shampoo`.
+    """
+    if x.ndim == 2:
+        directions = kl_shampoo_directions(gradients, beta1, beta2, matrix_eps, initial, every)
+    else:
+        directions = adam_directions(gradients, beta1, adam2, eps)
+    yield from stepped(x, directions, eta, lamda)
