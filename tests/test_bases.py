@@ -184,12 +184,12 @@ def test_blocks_are_leaves_of_their_own():
     """Shampoo in blocks is Shampoo on the blocks, whose state it has; what fits in one block has the state that it has without."""
     params = {"w": drawn((5, 7), 1)[0], "small": drawn((3, 2), 1)[0], "b": drawn((9,), 1)[0]}
     cuts = {
-        "0_0": np.s_[:3, :3],
-        "0_1": np.s_[:3, 3:6],
-        "0_2": np.s_[:3, 6:],
-        "1_0": np.s_[3:, :3],
-        "1_1": np.s_[3:, 3:6],
-        "1_2": np.s_[3:, 6:],
+        "block_0_0": np.s_[:3, :3],
+        "block_0_1": np.s_[:3, 3:6],
+        "block_0_2": np.s_[:3, 6:],
+        "block_1_0": np.s_[3:, :3],
+        "block_1_1": np.s_[3:, 3:6],
+        "block_1_2": np.s_[3:, 6:],
     }
 
     def apart(tree):

@@ -23,32 +23,42 @@ def in_blocks(inner: GradientTransformation, size: int | None = None) -> Gradien
 
 
 def _places(shape: tuple[int, ...], size: int) -> dict[str, tuple[slice, ...]]:
-    """Where each block lies, by the numbers of its pieces along the axes."""
+    """Where each block lies, by the numbers of its pieces along the axes; `whole` for a leaf that is not cut."""
+    if all(n <= size for n in shape):
+        return {"whole": (...,)}
     pieces = [[slice(begin, min(begin + size, n)) for begin in range(0, max(n, 1), size)] for n in shape]
     numbers = itertools.product(*map(range, map(len, pieces)))
-    return {"_".join(map(str, at)): tuple(pieces[axis][k] for axis, k in enumerate(at)) for at in numbers}
+    return {f"block_{'_'.join(map(str, at))}": tuple(pieces[axis][k] for axis, k in enumerate(at)) for at in numbers}
 
 
-def _split(tree: PyTree, size: int) -> PyTree:
-    def blocks(leaf: jax.Array) -> Any:
-        places = _places(leaf.shape, size)
-        seen = leaf if len(places) == 1 else gathered(whole(leaf))
-        return leaf if len(places) == 1 else {name: seen[where] for name, where in places.items()}
+def _split(tree: PyTree, size: int) -> dict[str, PyTree]:
+    """For each block a tree like this one, with None where a leaf has no such block."""
+    leaves, structure = jax.tree.flatten(tree)
+    places = [_places(leaf.shape, size) for leaf in leaves]
+    seen = [leaf if "whole" in own else gathered(whole(leaf)) for leaf, own in zip(leaves, places, strict=True)]
+    names = dict.fromkeys(name for own in places for name in own)
+    pairs = list(zip(seen, places, strict=True))
+    return {name: structure.unflatten([_cut(leaf, own[name]) if name in own else None for leaf, own in pairs]) for name in names}
 
-    return jax.tree.map(blocks, tree)
+
+def _cut(leaf: jax.Array, where: tuple[Any, ...]) -> jax.Array:
+    return leaf if where == (...,) else leaf[where]
 
 
-def _joined(blocks: PyTree, like: PyTree, size: int) -> PyTree:
-    def leaf_of(leaf: jax.Array, parts: Any) -> jax.Array:
-        places = _places(leaf.shape, size)
-        if len(places) == 1:
-            return parts
-        joined = jnp.zeros(leaf.shape, next(iter(parts.values())).dtype)
-        for name, where in places.items():
-            joined = joined.at[where].set(parts[name])
-        return placed(joined, leaf)
+def _joined(blocks: dict[str, PyTree], like: PyTree, size: int) -> PyTree:
+    leaves, structure = jax.tree.flatten(like)
+    columns = {name: structure.flatten_up_to(tree) for name, tree in blocks.items()}
+    return structure.unflatten([_leaf(leaf, {name: column[k] for name, column in columns.items()}, size) for k, leaf in enumerate(leaves)])
 
-    return jax.tree.map(leaf_of, like, blocks)
+
+def _leaf(like: jax.Array, parts: dict[str, Any], size: int) -> jax.Array:
+    places = _places(like.shape, size)
+    if "whole" in places:
+        return parts["whole"]
+    joined = jnp.zeros(like.shape, like.dtype)
+    for name, where in places.items():
+        joined = joined.at[where].set(parts[name])
+    return placed(joined, like)
 
 
 @transformation
