@@ -30,12 +30,12 @@ def dion(
 ) -> Any:
     """Muon in few directions, AdamW for the rest: W ← W − η (√(out / in) P Qᵀ + λ W), P = orth(M Q), M ← M + G − (1 − μ) P Pᵀ M.
 
-    `where` chooses the hidden matrices. A matrix has min(m, n) / `rank_divisor` directions, the paper's rank fraction; what they do not
-    capture stays in M and comes later. One power iteration and a QR of few columns replace Muon's products of whole
-    matrices. `key` draws the first directions; `output_axis` is 1 for kernels of shape (in, out), 0 for (out, in). `storage` is a codec
-    for AdamW's averages. (Ahn et al. 2025, arXiv 2504.05295, algorithm 1.)
+    `where` chooses the hidden matrices. A matrix has min(m, n) / `rank_divisor` directions, the paper's rank fraction; what they
+    do not capture stays in M and comes later. One power iteration and a QR of few columns replace Muon's products of whole
+    matrices. `key` draws the first directions; `output_axis` is 1 for kernels of shape (in, out), 0 for (out, in). The other
+    arguments are those of `muon`. (Ahn et al. 2025, arXiv 2504.05295, algorithm 1.)
     """
-    direction = chain(error_feedback(orthonormal_low_rank(rank_divisor, key, eps), momentum), scale_by_aspect_ratio(output_axis))
+    direction = chain(error_feedback(orthonormal_low_rank(rank_divisor, key, eps), momentum, storage), scale_by_aspect_ratio(output_axis))
     return chain(
         adam_elsewhere(where, direction, b1, b2, eps, storage),
         add_decayed_weights(weight_decay),

@@ -22,7 +22,7 @@ def in_blocks(inner: GradientTransformation, size: int | None = None) -> Gradien
     return inner if size is None else _in_blocks(inner, size)
 
 
-def _places(shape: tuple[int, ...], size: int) -> dict[str, tuple[slice, ...]]:
+def _places(shape: tuple[int, ...], size: int) -> dict[str, tuple[Any, ...]]:
     """Where each block lies, by the numbers of its pieces along the axes; `whole` for a leaf that is not cut."""
     if all(n <= size for n in shape):
         return {"whole": (...,)}
