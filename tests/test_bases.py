@@ -104,7 +104,7 @@ def test_only_a_basis_makes_coordinates():
         gx.kronecker_eigenbasis(gx.ema(0.9)).init({"b": jnp.ones(3)})
 
 
-@pytest.mark.parametrize("make", [gx.soap, gx.shampoo, gx.galore])
+@pytest.mark.parametrize("make", [gx.soap, gx.shampoo, gx.galore, gx.kl_shampoo, lambda lr, where: gx.dion(lr, where, 7)])
 def test_a_basis_stays_where_it_was_made(make):
     """On eight devices: two steps share one compilation, and no slot moves."""
     mesh = jax.make_mesh((8,), ("x",), axis_types=(jax.sharding.AxisType.Auto,))
@@ -207,3 +207,29 @@ def test_blocks_are_leaves_of_their_own():
     assert gx.in_blocks(gx.sgd(0.1)) == gx.sgd(0.1)
     with pytest.raises(ValueError, match="size must be at least 1, got 0"):
         gx.in_blocks(gx.sgd(0.1), 0).init(params)
+
+
+def test_kl_factors_have_the_size_of_the_covariance():
+    """Gradients of covariance L ⊗ R come out uncorrelated with variance 1, whatever their sizes, without a graft."""
+    left, right = np.diag([1.0, 30.0, 0.1]), np.array([[2.0, 0.0], [5.0, 0.3]])
+    tx = gx.in_basis(gx.kl_eigensystem(0.99, 2), gx.scale_by_eigenvalues(0.5, 1e-8))
+
+    def step(state, key):
+        updates, state = tx.update({"w": left @ jax.random.normal(key, (3, 2)) @ right}, state)
+        return state, updates["w"].ravel()
+
+    _, updates = jax.lax.scan(step, tx.init({"w": jnp.zeros((3, 2))}), jax.random.split(jax.random.key(1), 4000))
+    np.testing.assert_allclose(np.cov(updates[2000:].T), np.eye(6), atol=0.2)
+
+
+def test_kl_stays_finite_without_gradient_and_after_a_huge_one():
+    tx, x = gx.kl_shampoo(0.1, is_matrix), {"w": jnp.ones((3, 4))}
+    state = tx.init(x)
+    for size, count in ((1.0, 3), (0.0, 3000), (1e30, 2), (1.0, 50)):
+
+        def step(state, _, size=size):
+            updates, state = tx.update({"w": size * jnp.ones((3, 4))}, state, x)
+            return state, updates
+
+        state, updates = jax.lax.scan(step, state, None, length=count)
+        assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves((state, updates)))
