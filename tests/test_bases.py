@@ -233,3 +233,15 @@ def test_kl_stays_finite_without_gradient_and_after_a_huge_one():
 
         state, updates = jax.lax.scan(step, state, None, length=count)
         assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves((state, updates)))
+
+
+def test_kl_sides_that_are_too_long_have_values_alone():
+    """Without vectors the factors are diagonals a and b, each the mean of squares in units of the other."""
+    gradients, a, b = drawn((3, 4), 6), np.full(3, 0.1), np.full(4, 0.1)
+    tx = gx.in_basis(gx.kl_eigensystem(0.9, 2, max_size=1), gx.scale_by_eigenvalues(0.5, 1e-12))
+    for k, (g, (updates, _)) in enumerate(zip(gradients, steps(tx, gradients, gradients[0]), strict=True)):
+        expected = np.asarray(g) / np.sqrt(np.outer(a, b)) if k else np.zeros((3, 4))
+        np.testing.assert_allclose(updates, expected, rtol=1e-4)
+        square = np.asarray(g) ** 2
+        if k:
+            a, b = 0.9 * a + 0.1 * np.mean(square / b, axis=1), 0.9 * b + 0.1 * np.mean(square / a[:, None], axis=0)
