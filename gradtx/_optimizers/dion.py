@@ -11,6 +11,7 @@ from gradtx._transforms.low_rank import orthonormal_low_rank
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_shape import scale_by_aspect_ratio
 from gradtx._wrappers.error_feedback import error_feedback
+from gradtx._wrappers.layerwise import layerwise
 from gradtx._wrappers.partition import adam_elsewhere
 
 
@@ -35,7 +36,8 @@ def dion(
     matrices. `key` draws the first directions; `output_axis` is 1 for kernels of shape (in, out), 0 for (out, in). The other
     arguments are those of `muon`. (Ahn et al. 2025, arXiv 2504.05295, algorithm 1.)
     """
-    direction = chain(error_feedback(orthonormal_low_rank(rank_divisor, key, eps), momentum, storage), scale_by_aspect_ratio(output_axis))
+    fed_back = error_feedback(orthonormal_low_rank(rank_divisor, key, eps), momentum, storage)
+    direction = layerwise(where, chain(fed_back, scale_by_aspect_ratio(output_axis)))
     return chain(
         adam_elsewhere(where, direction, b1, b2, eps, storage),
         add_decayed_weights(weight_decay),

@@ -15,6 +15,7 @@ from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._wrappers.in_basis import in_basis
 from gradtx._wrappers.in_blocks import in_blocks
+from gradtx._wrappers.layerwise import layerwise
 from gradtx._wrappers.partition import adam_elsewhere
 
 
@@ -42,9 +43,9 @@ def kl_shampoo(
     as in `shampoo`. (Lin et al. 2025, arXiv 2509.03378; its authors bound the inverse roots from above instead.)
     """
     turned = in_basis(kl_eigensystem(decay, every, max_size, initial), scale_by_eigenvalues(0.5, matrix_eps))
-    direction = chain(scale_by_momentum(stored(ema(b1), storage)), turned)
+    momentum = scale_by_momentum(stored(ema(b1), storage))
     return chain(
-        adam_elsewhere(where, in_blocks(direction, block), b1, b2, eps, storage),
+        adam_elsewhere(where, chain(momentum, layerwise(where, in_blocks(turned, block))), b1, b2, eps, storage),
         add_decayed_weights(weight_decay),
         scale_by_learning_rate(learning_rate),
     )
