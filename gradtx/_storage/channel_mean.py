@@ -18,9 +18,9 @@ def channel_mean(axes: tuple[int, ...] = (-1,)) -> Any:
     """The mean over all axes but `axes`: x ≈ mean(x), one number for each index of those, read as stored.
 
     For second moments alone: the weights of a channel share one learning rate. `(-1,)` keeps one number for each output of
-    kernels of shape (in, out) or (height, width, in, out), `(0,)` for (out, in) and for each word of an embedding, `(1,)` for each head of
-    (in, heads, features). Leaves without these axes or with no others, and first moments, stay as they are. (Zhang et al. 2024, arXiv
-    2406.16793, "Adam-mini".)
+    kernels of shape (in, out) or (height, width, in, out), `(0,)` for (out, in) and for each word of an embedding, `(1,)` for
+    each head of (in, heads, features), `(0, -1)` for each output of layers that are stacked in one leaf. Leaves without these
+    axes or with no others, and first moments, stay as they are. (Zhang et al. 2024, arXiv 2406.16793, "Adam-mini".)
     """
 
     def others(shape: tuple[int, ...]) -> tuple[int, ...]:
