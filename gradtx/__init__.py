@@ -153,7 +153,7 @@ from gradtx._transforms.grams import grams
 from gradtx._transforms.keep_best_draw import keep_best_draw
 from gradtx._transforms.limit_norm_growth import limit_norm_growth
 from gradtx._transforms.measures import gradient_norm, nonfinite, update_gradient_cosine, update_norm, update_to_parameter_ratio
-from gradtx._transforms.normalize import normalize, normalize_rms
+from gradtx._transforms.normalize import normalize, normalize_by_update_norm, normalize_rms
 from gradtx._transforms.normalize_rows import normalize_columns, normalize_rows, sinkhorn
 from gradtx._transforms.observe import observations, observe
 from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
@@ -178,7 +178,7 @@ from gradtx._transforms.scale_by_local_rate import scale_by_local_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_momo import scale_by_momo
 from gradtx._transforms.scale_by_optimistic_gradient import scale_by_optimistic_gradient
-from gradtx._transforms.scale_by_param_block_rms import scale_by_param_block_rms
+from gradtx._transforms.scale_by_param_block_rms import scale_by_param_block_norm, scale_by_param_block_rms
 from gradtx._transforms.scale_by_polyak import scale_by_polyak
 from gradtx._transforms.scale_by_prodigy import scale_by_prodigy
 from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal_learning_rate
@@ -341,6 +341,7 @@ __all__ = [
     "noisy_sgd",
     "nonfinite",
     "normalize",
+    "normalize_by_update_norm",
     "normalize_columns",
     "normalize_rms",
     "normalize_rows",
@@ -396,6 +397,7 @@ __all__ = [
     "scale_by_momentum",
     "scale_by_momo",
     "scale_by_optimistic_gradient",
+    "scale_by_param_block_norm",
     "scale_by_param_block_rms",
     "scale_by_polyak",
     "scale_by_prodigy",

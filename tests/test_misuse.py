@@ -47,7 +47,7 @@ OF_MATRICES = {
 }
 AVERAGES = {"average", "uniform_average", "lookahead", "schedule_free", "schedule_free_sgd", "schedule_free_adamw"}
 PROXIMAL = {"scale_by_proximal_learning_rate", "dual_average", "madgrad", "follow_regularized_leader", "ftrl", "adan"}
-SCALED = {"scale_by_param_block_rms", "adafactor"}
+SCALED = {"scale_by_param_block_norm", "scale_by_param_block_rms", "adafactor"}
 DECAYING = {"adamw", "lion", "sgdw", "adamaxw", "nadamw", "ademamix", "simplified_ademamix", "adopt", "tiger", "adamc"}
 NEED_VALUE = {"scale_by_polyak", "polyak_sgd", "scale_by_momo", "momo", "reduce_on_plateau"}
 FROM_START = {"scale_by_dog", "dog", "scale_by_dowg", "dowg", "scale_by_prodigy", "prodigy", "scale_by_momo", "momo"}
