@@ -157,6 +157,13 @@ from gradtx._transforms.normalize import normalize, normalize_by_update_norm, no
 from gradtx._transforms.normalize_rows import normalize_columns, normalize_rows, sinkhorn
 from gradtx._transforms.observe import observations, observe
 from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
+from gradtx._transforms.projections import (
+    projection_box,
+    projection_l1_ball,
+    projection_l2_ball,
+    projection_non_negative,
+    projection_simplex,
+)
 from gradtx._transforms.reduce_on_plateau import reduce_on_plateau
 from gradtx._transforms.reduce_variance import reduce_variance
 from gradtx._transforms.retract_to_sphere import retract_to_sphere
@@ -362,6 +369,11 @@ __all__ = [
     "polynomial_schedule",
     "power_schedule",
     "prodigy",
+    "projection_box",
+    "projection_l1_ball",
+    "projection_l2_ball",
+    "projection_non_negative",
+    "projection_simplex",
     "qhadam",
     "qhm",
     "quasi_hyperbolic",

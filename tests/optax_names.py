@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import optax
 import optax.contrib
-from optax import contrib, schedules, transforms
+from optax import contrib, projections, schedules, transforms
 
 GIVEN = """\
 import jax
@@ -209,6 +209,19 @@ WRAPPERS = [
     told("skip_not_finite(updates, 0, 0, params)", "skip_nonfinite(tx)"),
 ]
 
+OF_SLICES = "here a part, of each leaf by itself or of slices along an `axis`; there a function of a tree, all leaves together"
+PROJECTIONS = [
+    Row("keep_params_nonnegative()", "projection_non_negative()"),
+    told("projections.projection_non_negative(params)", "projection_non_negative()", "here a part, last in a chain"),
+    told("projections.projection_box(params, -1.0, 1.0)", "projection_box(-1.0, 1.0)"),
+    told("projections.projection_hypercube(params)", "projection_box(0.0, 1.0)"),
+    told("projections.projection_linf_ball(params, 2.0)", "projection_box(-2.0, 2.0)"),
+    told("projections.projection_simplex(params)", "projection_simplex()", OF_SLICES),
+    told("projections.projection_l1_ball(params)", "projection_l1_ball()", OF_SLICES),
+    told("projections.projection_l2_ball(params)", "projection_l2_ball()", OF_SLICES),
+    told("projections.projection_l2_sphere(params)", "retract_to_sphere()", "of the norm that the weights began with"),
+]
+
 SEEING = [
     told('monitor({"norm": global_norm})', 'observe("norm", update_norm)', "read with `observations(state)`"),
     told("measure_with_ema(global_norm, 0.9)", 'observe("norm", update_norm, bias_correction(ema(0.9)))'),
@@ -259,6 +272,7 @@ SPELLED = {
     "Optimizers": OPTIMIZERS,
     "Parts": PARTS,
     "Wrappers": WRAPPERS,
+    "Projections": PROJECTIONS,
     "Seeing inside": SEEING,
     "Schedules": SCHEDULES,
     "Functions and types": FUNCTIONS,
@@ -276,7 +290,6 @@ ABSENT: dict[str, str] = {
     "lbfgs scale_by_lbfgs scale_by_backtracking_linesearch scale_by_zoom_linesearch value_and_grad_from_state ZoomLinesearchInfo": SEARCHES,
     "contrib.cocob contrib.scale_by_cocob contrib.dadapt_adamw contrib.momo_adam contrib.mechanize": "not yet",
     "contrib.differentially_private_aggregate contrib.dpsgd per_example_global_norm_clip per_example_layer_norm_clip": "not yet",
-    "keep_params_nonnegative": "not yet",
     "contrib.hutchinson_estimator_diag_hessian": "estimates and moves nothing: `scale_by_hessian_diagonal` does both",
     "transforms.unitwise_clip transforms.unitwise_norm": "steps of `adaptive_grad_clip`",
     "safe_increment safe_int32_increment safe_norm safe_root_mean_squares": "inside parts; ask for `step` instead of counting",
@@ -289,6 +302,9 @@ ABSENT: dict[str, str] = {
     "MaskedNode": "leaves that are not chosen are None",
     "EmptyState init_empty_state": "a part that remembers nothing has no entry",
     "ApplyEvery": "a state, in spite of its name",
+    "projections.projection_l1_sphere": "no convex set; `projection_simplex` where weights are positive, `projection_l1_ball` where not",
+    "projections.projection_halfspace projections.projection_hyperplane projections.projection_vector": "their normals are trees: "
+    "`stateless(lambda updates, params: ...)` is a line",
     "contrib.GaLoreDimensionNumbers contrib.MuonDimensionNumbers": "`where` chooses matrices; other kernels want a reshape",
     "TransformInitFn TransformUpdateFn TransformUpdateExtraArgsFn ShouldSkipUpdateFunction transforms.ConditionFn": OF_FUNCTIONS,
     "schedules.StatefulSchedule": "a schedule is a function of the step; what reads a loss is a part, as `reduce_on_plateau`",
@@ -302,13 +318,12 @@ OUTSIDE = {
     "second_order": "Hessians of a loss: `jax.hessian`, `jax.jvp` of `jax.grad`; `newton` and `sophia` have their own",
     "assignment": "a combinatorial solver, no matter of gradients",
     "perturbations": "gradients through argmax: Optax's is the better tool",
-    "projections": "not yet",
     "microbatching": "as `microbatch`",
     "experimental": "aggregators of gradients for each example, in flux",
 }
 """Modules of Optax that are about something else. Names that `optax` itself repeats from them are theirs."""
 
-COVERED = {"contrib": contrib, "schedules": schedules, "transforms": transforms}
+COVERED = {"contrib": contrib, "projections": projections, "schedules": schedules, "transforms": transforms}
 """Modules whose names are all in the tables, but for those that `optax` has itself."""
 
 

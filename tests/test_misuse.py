@@ -26,9 +26,10 @@ DRAWS = {"keep_best_draw", "random_search"}
 TAKES_ANY_EXTRA = "foreign"
 NEED_VALUE_FN = HESSIANS | DRAWS | {"sam"}
 CURVED = {"scale_by_hessian_diagonal", "sophia"}
+PROJECTIONS = {f"projection_{name}" for name in ("non_negative", "box", "simplex", "l1_ball", "l2_ball")}
 UPHILL, DOWNHILL = (
     {"add_decayed_weights", "add_corrected_decayed_weights", "scale_by_local_rate", "cautious_weight_decay"},
-    {"subtract_decayed_weights", "shrink_weights"},
+    {"subtract_decayed_weights", "shrink_weights", *PROJECTIONS},
 )
 LAYERWISE = {"scale_by_trust_ratio", "adaptive_grad_clip", "lamb", "lars", "novograd", "mars_adamw", "fromage"}
 OF_MATRICES = {

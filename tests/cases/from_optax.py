@@ -7,4 +7,9 @@ from tests.cases.exemptions import whole_leaf
 CASES = [
     Case(gx.normalize_by_update_norm(1e-3), survives="all"),
     Case(gx.scale_by_param_block_norm(0.1), survives="all", exempt=whole_leaf()),
+    Case(gx.projection_non_negative(), survives="all"),
+    Case(gx.projection_box(-0.5, 0.75), survives="all"),
+    Case(gx.projection_simplex(2.0), survives="all", exempt=whole_leaf()),
+    Case(gx.projection_l1_ball(2.0), survives="all", exempt=whole_leaf()),
+    Case(gx.projection_l2_ball(0.7), survives="all", exempt=whole_leaf()),
 ]
