@@ -70,6 +70,8 @@ from gradtx._optimizers.adopt import adopt
 from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.apollo import apollo
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
+from gradtx._optimizers.cocob import cocob
+from gradtx._optimizers.dadapt_adamw import dadapt_adamw
 from gradtx._optimizers.dog import dog
 from gradtx._optimizers.dowg import dowg
 from gradtx._optimizers.fromage import fromage
@@ -82,6 +84,7 @@ from gradtx._optimizers.lion import lion
 from gradtx._optimizers.madgrad import madgrad
 from gradtx._optimizers.mars_adamw import mars_adamw
 from gradtx._optimizers.momo import momo
+from gradtx._optimizers.momo_adam import momo_adam
 from gradtx._optimizers.muon import muon
 from gradtx._optimizers.muonh import muonh
 from gradtx._optimizers.nadam import nadam
@@ -141,6 +144,7 @@ from gradtx._transforms.adaptive_grad_clip import adaptive_grad_clip
 from gradtx._transforms.add_corrected_decayed_weights import add_corrected_decayed_weights
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.add_noise import add_noise
+from gradtx._transforms.bet_on_coins import bet_on_coins
 from gradtx._transforms.cautious import cautious
 from gradtx._transforms.centralize import centralize
 from gradtx._transforms.clip import clip
@@ -172,6 +176,7 @@ from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_block_norm import scale_by_block_norm
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
+from gradtx._transforms.scale_by_dadapt import scale_by_dadapt
 from gradtx._transforms.scale_by_dog import scale_by_dog
 from gradtx._transforms.scale_by_dowg import scale_by_dowg
 from gradtx._transforms.scale_by_eigenvalues import scale_by_eigenvalues
@@ -184,6 +189,7 @@ from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_local_rate import scale_by_local_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_momo import scale_by_momo
+from gradtx._transforms.scale_by_momo_adam import scale_by_momo_adam
 from gradtx._transforms.scale_by_optimistic_gradient import scale_by_optimistic_gradient
 from gradtx._transforms.scale_by_param_block_rms import scale_by_param_block_norm, scale_by_param_block_rms
 from gradtx._transforms.scale_by_polyak import scale_by_polyak
@@ -210,6 +216,7 @@ from gradtx._wrappers.freeze import freeze
 from gradtx._wrappers.graft import graft
 from gradtx._wrappers.in_basis import in_basis
 from gradtx._wrappers.lookahead import lookahead
+from gradtx._wrappers.mechanic import mechanic
 from gradtx._wrappers.partition import adam_elsewhere, masked, partition
 from gradtx._wrappers.scaled_in_basis import scaled_in_basis
 from gradtx._wrappers.schedule_free import schedule_free
@@ -269,6 +276,7 @@ __all__ = [
     "apply_updates",
     "average",
     "belief_average",
+    "bet_on_coins",
     "bfloat16",
     "bias_correction",
     "block_mean",
@@ -282,6 +290,7 @@ __all__ = [
     "clip_by_block_norm",
     "clip_by_block_rms",
     "clip_by_global_norm",
+    "cocob",
     "codec",
     "companded",
     "compensated_commit",
@@ -289,6 +298,7 @@ __all__ = [
     "cosine_decay_schedule",
     "cosine_onecycle_schedule",
     "cover",
+    "dadapt_adamw",
     "decaying_max",
     "describe",
     "dog",
@@ -334,8 +344,10 @@ __all__ = [
     "madgrad",
     "mars_adamw",
     "masked",
+    "mechanic",
     "mixed_average",
     "momo",
+    "momo_adam",
     "muon",
     "muonh",
     "nadam",
@@ -395,6 +407,7 @@ __all__ = [
     "scale_by_aspect_ratio",
     "scale_by_block_norm",
     "scale_by_conjugate_gradient",
+    "scale_by_dadapt",
     "scale_by_dog",
     "scale_by_dowg",
     "scale_by_eigenvalues",
@@ -408,6 +421,7 @@ __all__ = [
     "scale_by_local_rate",
     "scale_by_momentum",
     "scale_by_momo",
+    "scale_by_momo_adam",
     "scale_by_optimistic_gradient",
     "scale_by_param_block_norm",
     "scale_by_param_block_rms",

@@ -67,7 +67,16 @@ contrib.schedule_free_adamw contrib.schedule_free_sgd contrib.simplified_ademami
 CERTIFIED = ALIKE_WITH_RATE.split()
 """Optimizers that are called alike, `name(lr)`. Certificates say how far the paths are apart."""
 
-WITHOUT_RATE = ["polyak_sgd", "contrib.dog", "contrib.dowg", "contrib.momo", "contrib.prodigy"]
+WITHOUT_RATE = [
+    "polyak_sgd",
+    "contrib.cocob",
+    "contrib.dadapt_adamw",
+    "contrib.dog",
+    "contrib.dowg",
+    "contrib.momo",
+    "contrib.momo_adam",
+    "contrib.prodigy",
+]
 """Those that are called alike, `name()`."""
 
 ALIKE = [
@@ -173,6 +182,7 @@ PARTS = [
         "contrib.scale_by_adopt()",
         "chain(scale_by_lagged_rms(0.9999, 1e-6), clip(power_schedule(1.0, 0.25)), scale_by_momentum(ema(0.9)))",
     ),
+    Row("contrib.scale_by_cocob()", "bet_on_coins(1.0, 100.0, 1e-8)"),
     told("contrib.scale_by_galore(8)", "in_basis(low_rank_basis(8), scale_by_rms(ema(0.999), 1e-8))"),
     Row("contrib.scale_by_madgrad(lr)", "dual_average(lr, 0.9, 1e-6)", "epsilon is added to the learning rate too there"),
     told("contrib.scale_by_muon()", "chain(scale_by_momentum(nesterov(ema(0.95))), orthogonalize())"),
@@ -199,6 +209,7 @@ WRAPPERS = [
     Row('partition({"a": tx, "b": other}, labels)', "partition((where, tx), (None, other))", note="the first choice that fits"),
     Row("selective_transform(tx, freeze_mask=mask)", "freeze(where, tx)"),
     Row("with_extra_args_support(tx)", "tx", note="every transformation takes extras by keyword"),
+    Row("contrib.mechanize(tx)", "mechanic(tx)", "begins at a scale of 1e-6 there and with no step here; bounds h there"),
     Row("contrib.schedule_free(tx, lr)", "schedule_free(tx, lr)"),
     Row("contrib.split_real_and_imaginary(other)", "other", note=EVERYWHERE),
     told(
@@ -288,7 +299,6 @@ OF_FUNCTIONS = "types of functions; a factory's annotations say what an argument
 
 ABSENT: dict[str, str] = {
     "lbfgs scale_by_lbfgs scale_by_backtracking_linesearch scale_by_zoom_linesearch value_and_grad_from_state ZoomLinesearchInfo": SEARCHES,
-    "contrib.cocob contrib.scale_by_cocob contrib.dadapt_adamw contrib.momo_adam contrib.mechanize": "not yet",
     "contrib.differentially_private_aggregate contrib.dpsgd per_example_global_norm_clip per_example_layer_norm_clip": "not yet",
     "contrib.hutchinson_estimator_diag_hessian": "estimates and moves nothing: `scale_by_hessian_diagonal` does both",
     "transforms.unitwise_clip transforms.unitwise_norm": "steps of `adaptive_grad_clip`",

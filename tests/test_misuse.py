@@ -50,11 +50,14 @@ AVERAGES = {"average", "uniform_average", "lookahead", "schedule_free", "schedul
 PROXIMAL = {"scale_by_proximal_learning_rate", "dual_average", "madgrad", "follow_regularized_leader", "ftrl", "adan"}
 SCALED = {"scale_by_param_block_norm", "scale_by_param_block_rms", "adafactor"}
 DECAYING = {"adamw", "lion", "sgdw", "adamaxw", "nadamw", "ademamix", "simplified_ademamix", "adopt", "tiger", "adamc"}
-NEED_VALUE = {"scale_by_polyak", "polyak_sgd", "scale_by_momo", "momo", "reduce_on_plateau"}
-FROM_START = {"scale_by_dog", "dog", "scale_by_dowg", "dowg", "scale_by_prodigy", "prodigy", "scale_by_momo", "momo"}
+NEED_VALUE = {"scale_by_polyak", "polyak_sgd", "scale_by_momo", "momo", "scale_by_momo_adam", "momo_adam", "reduce_on_plateau"}
+FROM_START = {"scale_by_dog", "dog", "scale_by_dowg", "dowg", "scale_by_prodigy", "prodigy", "bet_on_coins", "cocob", "mechanic"}
+MODELS = {"scale_by_momo", "momo", "scale_by_momo_adam", "momo_adam", "scale_by_dadapt", "dadapt_adamw"}
 SCALARS = {"observe", "reduce_on_plateau"}
 """What they remember are scalars, whatever the parameters."""
-NEED_PARAMS = FROM_START | NEED_VALUE_FN | CURVED | UPHILL | DOWNHILL | LAYERWISE | OF_MATRICES | AVERAGES | PROXIMAL | SCALED | DECAYING
+NEED_PARAMS = (
+    FROM_START | MODELS | NEED_VALUE_FN | CURVED | UPHILL | DOWNHILL | LAYERWISE | OF_MATRICES | AVERAGES | PROXIMAL | SCALED | DECAYING
+)
 
 
 @pytest.fixture(autouse=True)
