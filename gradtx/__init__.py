@@ -74,6 +74,7 @@ from gradtx._optimizers.cocob import cocob
 from gradtx._optimizers.dadapt_adamw import dadapt_adamw
 from gradtx._optimizers.dog import dog
 from gradtx._optimizers.dowg import dowg
+from gradtx._optimizers.dpsgd import dpsgd
 from gradtx._optimizers.fromage import fromage
 from gradtx._optimizers.ftrl import ftrl
 from gradtx._optimizers.galore import galore
@@ -144,6 +145,7 @@ from gradtx._transforms.adaptive_grad_clip import adaptive_grad_clip
 from gradtx._transforms.add_corrected_decayed_weights import add_corrected_decayed_weights
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.add_noise import add_noise
+from gradtx._transforms.add_private_noise import add_private_noise
 from gradtx._transforms.bet_on_coins import bet_on_coins
 from gradtx._transforms.cautious import cautious
 from gradtx._transforms.centralize import centralize
@@ -161,6 +163,7 @@ from gradtx._transforms.normalize import normalize, normalize_by_update_norm, no
 from gradtx._transforms.normalize_rows import normalize_columns, normalize_rows, sinkhorn
 from gradtx._transforms.observe import observations, observe
 from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
+from gradtx._transforms.per_example_clip_by_global_norm import per_example_clip_by_global_norm
 from gradtx._transforms.projections import (
     projection_box,
     projection_l1_ball,
@@ -269,6 +272,7 @@ __all__ = [
     "add_corrected_decayed_weights",
     "add_decayed_weights",
     "add_noise",
+    "add_private_noise",
     "ademamix",
     "adopt",
     "amsgrad",
@@ -304,6 +308,7 @@ __all__ = [
     "dog",
     "dowg",
     "dozat_average",
+    "dpsgd",
     "dual_average",
     "ema",
     "ema_from_first",
@@ -376,6 +381,7 @@ __all__ = [
     "orthogonalize_by",
     "output_mean",
     "partition",
+    "per_example_clip_by_global_norm",
     "piecewise_constant_schedule",
     "polyak_sgd",
     "polynomial_schedule",

@@ -128,6 +128,14 @@ OPTIMIZERS = [
     told("contrib.sophia(lr)", "sophia(lr, key)"),
 ]
 
+OUTSIDE_OF_THE_CHAIN = "behind `per_example_clip_by_global_norm(gradients, 1.0)`: a chain sees one gradient"
+PRIVACY = [
+    told("contrib.differentially_private_aggregate(1.0, 0.5, key=key)", "add_private_noise(1.0, 0.5, 8, key)", OUTSIDE_OF_THE_CHAIN),
+    told("contrib.dpsgd(lr, 1.0, 0.5, key)", "dpsgd(lr, 1.0, 0.5, 8, key)", OUTSIDE_OF_THE_CHAIN),
+    told("per_example_global_norm_clip(gradients, 1.0)", "per_example_clip_by_global_norm", "the mean, and no count"),
+    told("per_example_layer_norm_clip(gradients, 1.0)", "per_example_clip_by_global_norm", "mapped over the leaves, with a bound for each"),
+]
+
 PARTS = [
     Row("adaptive_grad_clip(0.1)", "adaptive_grad_clip(0.1)"),
     told("add_noise(0.1, 0.55, key)", "add_noise(0.1, 0.55, key)", RANDOM),
@@ -284,6 +292,7 @@ SPELLED = {
     "Parts": PARTS,
     "Wrappers": WRAPPERS,
     "Projections": PROJECTIONS,
+    "Differential privacy": PRIVACY,
     "Seeing inside": SEEING,
     "Schedules": SCHEDULES,
     "Functions and types": FUNCTIONS,
@@ -299,7 +308,6 @@ OF_FUNCTIONS = "types of functions; a factory's annotations say what an argument
 
 ABSENT: dict[str, str] = {
     "lbfgs scale_by_lbfgs scale_by_backtracking_linesearch scale_by_zoom_linesearch value_and_grad_from_state ZoomLinesearchInfo": SEARCHES,
-    "contrib.differentially_private_aggregate contrib.dpsgd per_example_global_norm_clip per_example_layer_norm_clip": "not yet",
     "contrib.hutchinson_estimator_diag_hessian": "estimates and moves nothing: `scale_by_hessian_diagonal` does both",
     "transforms.unitwise_clip transforms.unitwise_norm": "steps of `adaptive_grad_clip`",
     "safe_increment safe_int32_increment safe_norm safe_root_mean_squares": "inside parts; ask for `step` instead of counting",

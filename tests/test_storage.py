@@ -336,6 +336,7 @@ OWN_RULES = {
     "momo",
     "momo_adam",
     "cocob",
+    "dpsgd",
     "dadapt_adamw",
     "dog",
     "dowg",
