@@ -106,6 +106,7 @@ from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
 from gradtx._optimizers.rprop import rprop
 from gradtx._optimizers.schedule_free_adamw import schedule_free_adamw
+from gradtx._optimizers.schedule_free_radam import schedule_free_radam
 from gradtx._optimizers.schedule_free_sgd import schedule_free_sgd
 from gradtx._optimizers.scion import scion
 from gradtx._optimizers.sgd import sgd
@@ -130,6 +131,7 @@ from gradtx._schedules.nadam_momentum_schedule import nadam_momentum_schedule
 from gradtx._schedules.onecycle import cosine_onecycle_schedule, linear_onecycle_schedule
 from gradtx._schedules.polynomial import constant_schedule, linear_schedule, polynomial_schedule
 from gradtx._schedules.power_schedule import power_schedule
+from gradtx._schedules.rectification_schedule import rectification_schedule
 from gradtx._schedules.rms_correction_schedule import rms_correction_schedule
 from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
@@ -399,6 +401,7 @@ __all__ = [
     "random_basis",
     "random_search",
     "rank_one",
+    "rectification_schedule",
     "reduce_on_plateau",
     "reduce_variance",
     "retract_to_sphere",
@@ -447,6 +450,7 @@ __all__ = [
     "schedule",
     "schedule_free",
     "schedule_free_adamw",
+    "schedule_free_radam",
     "schedule_free_sgd",
     "scion",
     "select",

@@ -46,7 +46,7 @@ OF_MATRICES = {
     "adamh",
     "retract_to_sphere",
 }
-AVERAGES = {"average", "uniform_average", "lookahead", "schedule_free", "schedule_free_sgd", "schedule_free_adamw"}
+AVERAGES = {"average", "uniform_average", "lookahead", "schedule_free", "schedule_free_sgd", "schedule_free_adamw", "schedule_free_radam"}
 PROXIMAL = {"scale_by_proximal_learning_rate", "dual_average", "madgrad", "follow_regularized_leader", "ftrl", "adan"}
 SCALED = {"scale_by_param_block_norm", "scale_by_param_block_rms", "adafactor"}
 DECAYING = {"adamw", "lion", "sgdw", "adamaxw", "nadamw", "ademamix", "simplified_ademamix", "adopt", "tiger", "adamc"}

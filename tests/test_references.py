@@ -292,6 +292,12 @@ CASES = {
         schedule_free.schedule_free_adamw,
         {"gamma": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "decay": 0.2, "warmup": 10},
     ),
+    "schedule_free_radam": Case(
+        gx.schedule_free_radam(0.1, 0.8, 0.9, 0.3, 0.2),
+        schedule_free.schedule_free_radam,
+        {"gamma": 0.1, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "decay": 0.2},
+    ),
+    "schedule_free_radam defaults": Case(gx.schedule_free_radam(0.1), schedule_free.schedule_free_radam, {"gamma": 0.1}),
     "schedule_free_adamw defaults": Case(gx.schedule_free_adamw(0.1), schedule_free.schedule_free_adamw, {"gamma": 0.1}),
     "muonh": Case(
         gx.muonh(0.1, is_matrix, 0.2, 0.8, 0.7, 0.9, 1e-12),
