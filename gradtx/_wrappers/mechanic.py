@@ -12,6 +12,10 @@ from gradtx._core.types import NonNegative, Numbers, Positive, PyTree
 from gradtx._core.whole import dot, ratio
 
 
+def _total(tuners: dict[str, Any]) -> jax.Array:
+    return jnp.sum(jnp.stack([tuner["scale"] for tuner in tuners.values()]))
+
+
 @transformation
 def mechanic(
     inner: GradientTransformation,
@@ -46,15 +50,14 @@ def mechanic(
 
     def update(updates: PyTree, state: Any, params: PyTree, *, flow: Flow) -> Any:
         tuners = {name: tuner for name, tuner in state.items() if name.startswith("tuner_")}
-        before = sum(tuner["scale"] for tuner in tuners.values())
+        before = _total(tuners)
         moved, inner_state = inner.carry(flow, state["inner"], params)
         pull = matched(weight_decay, before.dtype) * before * ratio(global_norm(flow.gradient), global_norm(params))
         h = dot(state["moved"], flow.gradient) + pull * dot(state["moved"], params)
         h = jnp.clip(h, -largest_root(h.dtype), largest_root(h.dtype))
         tuners = {name: tuned(tuner, h, matched(beta, h.dtype)) for (name, tuner), beta in zip(tuners.items(), betas, strict=True)}
-        after = sum(tuner["scale"] for tuner in tuners.values())
         total = jax.tree.map(jnp.add, state["moved"], moved.updates)
-        step = weighted_sum(total, state["moved"], of_x=after, of_y=-before)
+        step = weighted_sum(total, state["moved"], of_x=_total(tuners), of_y=-before)
         return moved.moved(step), {"moved": total, **tuners, "inner": inner_state}
 
     def evaluate(params: PyTree, state: Any) -> PyTree:
