@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import gradtx as gx
+from tests.references import controllers
 
 LOSSES = np.round(np.random.default_rng(3).normal(size=80).cumsum() * 0.3 + np.linspace(20, 5, 80), 2).astype(np.float32)
 
@@ -189,3 +190,18 @@ def test_mechanic_is_a_scale_of_all_that_its_optimizer_moved() -> None:
     np.testing.assert_allclose(path[-1], scale * state["mechanic"]["moved"], rtol=1e-9)
     assert not np.any(path[0])
     assert quadratic(path[-1]) < 0.5 * quadratic(np.zeros(4))
+
+
+def test_mechanic_keeps_its_tuners_apart_however_many_there_are() -> None:
+    betas = tuple(1 - 0.5**k for k in range(1, 13))
+    path, _ = run(gx.mechanic(gx.sgd(1.0), s_init=1e-3, betas=betas), quadratic, 50)
+    start = np.full(4, 1e-15)  # the reference divides by its norm
+    gradients = CURVATURE * (np.stack([start, *path[:-1]]) - TARGET)
+    expected = np.stack(list(controllers.mechanic_sgd(start, gradients, 1.0, betas, s_init=1e-3)))
+    np.testing.assert_allclose(path, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("betas", [(), (0.9, 1.0), (-0.1,)], ids=str)
+def test_mechanic_refuses_betas_that_are_none(betas: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match=r"mechanic: betas(\[\d\])? must"):
+        gx.mechanic(gx.sgd(1.0), betas=betas)

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gradtx._core.flow import Flow
 from gradtx._core.numerics import global_norm, largest_root, matched, root, weighted_sum, widest
@@ -12,11 +13,23 @@ from gradtx._core.types import NonNegative, Numbers, Positive, PyTree
 from gradtx._core.whole import dot, ratio
 
 
-def _total(tuners: dict[str, Any]) -> jax.Array:
-    return jnp.sum(jnp.stack([tuner["scale"] for tuner in tuners.values()]))
+def _total(tuners: list[dict[str, jax.Array]]) -> jax.Array:
+    return jnp.sum(jnp.stack([tuner["scale"] for tuner in tuners]))
 
 
-@transformation
+def _named(tuners: list[Any]) -> dict[str, Any]:
+    return {f"tuner_{k}": tuner for k, tuner in enumerate(tuners)}
+
+
+def _check(betas: tuple[Any, ...]) -> None:
+    if not betas:
+        raise ValueError("betas must hold one rate of forgetting at least, such as (0.9, 0.99, 0.999).")
+    for k, beta in enumerate(betas):
+        if np.any(beta < 0) or np.any(beta >= 1):
+            raise ValueError(f"betas[{k}] must be in [0, 1), got {beta}. It is the weight of the past.")
+
+
+@transformation(check=_check)
 def mechanic(
     inner: GradientTransformation,
     weight_decay: NonNegative = 0.01,
@@ -36,8 +49,8 @@ def mechanic(
 
     def init(params: PyTree) -> Any:
         zero = jnp.zeros((), widest(params))
-        tuners = {f"tuner_{k}": dict.fromkeys(("scale", "largest", "squares", "reward"), zero) for k in range(len(betas))}
-        return {"moved": jax.tree.map(jnp.zeros_like, params), **tuners, "inner": inner.init(params)}
+        tuners = [dict.fromkeys(("scale", "largest", "squares", "reward"), zero) for _ in betas]
+        return {"moved": jax.tree.map(jnp.zeros_like, params), **_named(tuners), "inner": inner.init(params)}
 
     def tuned(tuner: Any, h: jax.Array, beta: Any) -> Any:
         largest = jnp.maximum(beta * tuner["largest"], jnp.abs(h))
@@ -49,16 +62,16 @@ def mechanic(
         return {"scale": scale, "largest": largest, "squares": squares, "reward": reward}
 
     def update(updates: PyTree, state: Any, params: PyTree, *, flow: Flow) -> Any:
-        tuners = {name: tuner for name, tuner in state.items() if name.startswith("tuner_")}
+        tuners = [state[f"tuner_{k}"] for k in range(len(betas))]
         before = _total(tuners)
         moved, inner_state = inner.carry(flow, state["inner"], params)
         pull = matched(weight_decay, before.dtype) * before * ratio(global_norm(flow.gradient), global_norm(params))
         h = dot(state["moved"], flow.gradient) + pull * dot(state["moved"], params)
         h = jnp.clip(h, -largest_root(h.dtype), largest_root(h.dtype))
-        tuners = {name: tuned(tuner, h, matched(beta, h.dtype)) for (name, tuner), beta in zip(tuners.items(), betas, strict=True)}
+        tuners = [tuned(tuner, h, matched(beta, h.dtype)) for tuner, beta in zip(tuners, betas, strict=True)]
         total = jax.tree.map(jnp.add, state["moved"], moved.updates)
         step = weighted_sum(total, state["moved"], of_x=_total(tuners), of_y=-before)
-        return moved.moved(step), {"moved": total, **tuners, "inner": inner_state}
+        return moved.moved(step), {"moved": total, **_named(tuners), "inner": inner_state}
 
     def evaluate(params: PyTree, state: Any) -> PyTree:
         return inner.evaluate(params, state["inner"])
