@@ -75,6 +75,8 @@ def test_what_is_refused() -> None:
             gx.per_example_clip_by_global_norm(batch, 1.0)
     with pytest.raises(ValueError, match=r"max_norm must be .* got 0\.0"):
         gx.per_example_clip_by_global_norm(BATCH, 0.0)
+    with pytest.raises(ValueError, match=r"max_norm is an array of shape \(6,\) .* must be a scalar"):
+        gx.per_example_clip_by_global_norm(BATCH, jnp.ones(6))
     with pytest.raises(TypeError, match=r"max_norm must be a number, got linear_schedule.*hyperparameters\(tx, state\)"):
         gx.per_example_clip_by_global_norm(BATCH, gx.linear_schedule(1.0, 0.5, 10))
 

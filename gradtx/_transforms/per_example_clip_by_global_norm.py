@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.kinds import is_schedule, shown
+from gradtx._core.kinds import is_schedule, shown, without_vmap
 from gradtx._core.numerics import global_norm, matched, widened, widest
 from gradtx._core.trees import is_trainable, path_name
 from gradtx._core.types import Positive, PyTree
@@ -26,6 +26,8 @@ def per_example_clip_by_global_norm(gradients: PyTree, max_norm: Any) -> PyTree:
             "is in hyperparameters(tx, state)."
         )
     bound = typing.get_args(Positive)[1].accept(max_norm, "per_example_clip_by_global_norm: max_norm")
+    if jnp.shape(bound):
+        raise without_vmap(bound, "per_example_clip_by_global_norm: max_norm")
     trained = jax.tree.map(lambda leaf: leaf if is_trainable(leaf) else None, gradients)
     examples = _examples(trained)
     sizes = jax.tree.map(lambda leaf: jnp.abs(leaf).astype(widened(leaf.dtype)), trained)
