@@ -9,6 +9,7 @@ from gradtx._core.describe import describe
 from gradtx._core.eval_params import eval_params
 from gradtx._core.flow import Flow
 from gradtx._core.hyperparameters import hyperparameters
+from gradtx._core.roles import Role, Roles, role, roles
 from gradtx._core.schedule import Schedule, scaled_schedule, schedule, summed_schedule
 from gradtx._core.selection import Where
 from gradtx._core.spec import from_spec, to_spec
@@ -220,6 +221,7 @@ from gradtx._wrappers.every import every
 from gradtx._wrappers.freeze import freeze
 from gradtx._wrappers.graft import graft
 from gradtx._wrappers.in_basis import in_basis
+from gradtx._wrappers.layerwise import layerwise
 from gradtx._wrappers.lookahead import lookahead
 from gradtx._wrappers.mechanic import mechanic
 from gradtx._wrappers.partition import adam_elsewhere, masked, partition
@@ -249,6 +251,8 @@ __all__ = [
     "OpenDecay",
     "Positive",
     "PyTree",
+    "Role",
+    "Roles",
     "Schedule",
     "Schedules",
     "Tree",
@@ -342,6 +346,7 @@ __all__ = [
     "lamb",
     "laprop",
     "lars",
+    "layerwise",
     "limit_norm_growth",
     "linear_onecycle_schedule",
     "linear_schedule",
@@ -407,6 +412,8 @@ __all__ = [
     "retract_to_sphere",
     "rms_correction_schedule",
     "rmsprop",
+    "role",
+    "roles",
     "rprop",
     "running_max",
     "running_sum",

@@ -151,7 +151,7 @@ ERRORS = {
     ),
     "freeze with its arguments swapped": (
         lambda: gx.freeze(gx.adam(0.1), "w"),
-        "freeze: where must be a pattern over paths, a function of path and leaf, or None for all leaves, got adam(learning_rate=0.1",
+        "freeze: where must be a pattern over paths, a function of path and leaf, roles, or None for all leaves, got adam(",
     ),
     "two parts of one name": (
         lambda: gx.chain(gx.trace(0.9), gx.trace(0.8), gx.named("trace_2", gx.trace(0.7))),

@@ -49,7 +49,7 @@ def test_no_exemption_is_idle(case, name):
 
 
 def is_transformation(form) -> bool:
-    others = ("gradtx._schedules", "gradtx._core.schedule", "gradtx._storage")
+    others = ("gradtx._schedules", "gradtx._core.schedule", "gradtx._core.roles", "gradtx._storage")
     return form.spec_name == form.name and isinstance(form.make, type(gx.adam)) and not form.body.__module__.startswith(others)
 
 

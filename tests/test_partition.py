@@ -40,11 +40,10 @@ def test_a_group_remembers_its_own_leaves_alone():
     assert {leaf.shape for leaf in held["adam"]} == {(4, 3), ()}
 
 
-def test_the_first_group_that_chooses_a_leaf_has_it():
+def test_a_leaf_that_two_groups_choose_is_refused():
     tx = gx.partition(("[sw]", gx.scale(2.0)), ("[wb]", gx.scale(3.0)))
-    updates, _ = tx.update(PARAMS, tx.init(PARAMS), PARAMS)
-    factors = {"s": 2.0, "w": 2.0, "b": 3.0}
-    chex.assert_trees_all_close(updates, {name: factors[name] * leaf for name, leaf in PARAMS.items()})
+    with pytest.raises(ValueError, match=r"partition: groups 1 and 2 both choose w\. Let one choose less, or choose by roles"):
+        tx.init(PARAMS)
 
 
 def test_learning_rates_of_their_own_for_some_leaves():

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import pathlib
+import statistics
 import sys
 
 import jax
@@ -32,6 +33,7 @@ CORE_ORDER = [
     "written",
     "joint",
     "call",
+    "factory",
     "schedule",
     "types",
     "order",
@@ -40,8 +42,12 @@ CORE_ORDER = [
     "whole",
     "trees",
     "matrices",
+    "view",
     "coordinates",
+    "patterns",
+    "roles",
     "selection",
+    "shares",
     "random",
     "rounding",
     "rooted",
@@ -149,6 +155,23 @@ def test_an_optimizer_is_a_docstring_and_a_chain(path):
     assert isinstance(last, ast.Return)
     assert ast.unparse(last.value).startswith("chain(")
     assert "jax" not in {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+
+
+def bodies():
+    """The lines of each optimizer below its docstring."""
+    for path in sorted((PACKAGE / "_optimizers").glob("[a-z]*.py")):
+        source = path.read_text()
+        (function,) = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+        yield path.stem, [line.strip() for line in source.splitlines()[function.body[0].end_lineno : function.end_lineno]]
+
+
+def test_optimizers_are_short_and_share_no_six_lines():
+    assert statistics.median(len(lines) for _, lines in bodies()) <= 12
+    seen = {}
+    for name, lines in bodies():
+        for k in range(len(lines) - 5):
+            other = seen.setdefault(tuple(lines[k : k + 6]), name)
+            assert other == name, f"{name} and {other} share {lines[k : k + 6]}"
 
 
 @pytest.mark.parametrize("name", [name for name in gx.__all__ if callable(getattr(gx, name))])

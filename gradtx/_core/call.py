@@ -18,7 +18,7 @@ from gradtx._core.written import readable, source
 FORMS: dict[str, "Form"] = {}
 """Every decorated factory by the name that a spec gives it."""
 
-OF_CALLS = {"form", "arguments", "replace", "at_step", "argument_kind", "children", "branches"}
+OF_CALLS = {"form", "arguments", "replace", "at_step", "argument_kind", "children", "branches", "written"}
 RESERVED = OF_CALLS | {"init", "update", "carry", "evaluate", "pair", "bind", "nonnegative"}
 
 
@@ -178,13 +178,13 @@ class Call:
 
     def __repr__(self) -> str:
         """The call that makes this value, digit for digit."""
-        return self._written(source)
+        return self.written(source)
 
     def __str__(self) -> str:
         """The call for reading: numbers in six digits."""
-        return self._written(readable)
+        return self.written(readable)
 
-    def _written(self, write: Callable[[Any], str]) -> str:
+    def written(self, write: Callable[[Any], str]) -> str:
         form, texts = self.form, list[str]()
         by_place = {parameter.name for parameter in form.leading}
         for name, value in self.arguments.items():

@@ -17,31 +17,33 @@ from gradtx._core.kinds import is_traced, shown
 from gradtx._core.numerics import next_step
 from gradtx._core.placement import beside
 from gradtx._core.run import init_entries, label, update_entries
-from gradtx._core.signals import CUSTOMARY, OF_PARAMETERS, Signals, check_extras
+from gradtx._core.signals import CUSTOMARY, OF_PARAMETERS, Signals, Visits, check_extras
 from gradtx._core.state import check_entries, check_step
 from gradtx._core.trees import Boundary, Leaves, is_array, path_name, structure_difference
 from gradtx._core.types import PyTree
 
 
-def init(tx: Call, params: PyTree) -> dict[str, Any]:
-    """The state of an optimizer: its step count and one entry for each part that remembers something."""
+def init(tx: Call, params: PyTree, visits: Visits | None = None) -> dict[str, Any]:
+    """The state of an optimizer: its step count and one entry for each part that remembers something; `visits` as in `Signals`."""
     if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(params)):
-        return _abstract_init(tx, params)
+        return _abstract_init(tx, params, visits)
     boundary = Boundary(params, "parameters", label(tx))
     inner = boundary.inward(params, "parameters")
-    state = {"step": jnp.zeros((), jnp.int32), **_init(tx, inner, boundary.names())}
+    state = {"step": jnp.zeros((), jnp.int32), **_init(tx, inner, boundary.names(), visits)}
     return beside(inner, _unshared(state, (tx, inner)))
 
 
-def _abstract_init(tx: Call, params: PyTree) -> dict[str, Any]:
+def _abstract_init(tx: Call, params: PyTree, visits: Visits | None) -> dict[str, Any]:
     """The state's shapes and dtypes. Leaves that are no arrays, functions among them, are not traced."""
     leaves, structure = jax.tree.flatten(params)
     abstract = {k: leaf for k, leaf in enumerate(leaves) if isinstance(leaf, jax.ShapeDtypeStruct)}
-    return jax.eval_shape(lambda traced: init(tx, structure.unflatten([traced.get(k, leaf) for k, leaf in enumerate(leaves)])), abstract)
+    return jax.eval_shape(
+        lambda traced: init(tx, structure.unflatten([traced.get(k, leaf) for k, leaf in enumerate(leaves)]), visits), abstract
+    )
 
 
-def _init(tx: Call, inner: PyTree, leaves: Leaves) -> dict[str, Any]:
-    entries = init_entries(tx, inner, Signals(step=jnp.zeros((), jnp.int32), leaves=leaves))
+def _init(tx: Call, inner: PyTree, leaves: Leaves, visits: Visits | None = None) -> dict[str, Any]:
+    entries = init_entries(tx, inner, Signals(step=jnp.zeros((), jnp.int32), leaves=leaves, visits=visits))
     if "step" in entries:
         raise ValueError("A part cannot be called 'step': the state keeps the step count under that name. Choose another.")
     return jax.tree.map(_strong, entries)

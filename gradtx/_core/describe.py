@@ -8,33 +8,41 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.call import Call
+from gradtx._core.contract import init
 from gradtx._core.kinds import shown
+from gradtx._core.order import moved_by
+from gradtx._core.roles import Roles
 from gradtx._core.run import Context
-from gradtx._core.signals import Signals
+from gradtx._core.signals import Signals, Visits
 from gradtx._core.transformation import GradientTransformation
 from gradtx._core.trees import is_trainable, leaves_by_path, path_name
 from gradtx._core.types import PyTree
+from gradtx._core.written import readable
 
 
 def describe(tx: GradientTransformation | Any, params: PyTree) -> str:
     """What the optimizer does and what it costs on `params`, from shapes alone: `jax.ShapeDtypeStruct` leaves will do.
 
     First the chain, each factory opened into its parts, schedules as they are unless a factory computes with their
-    value, then at step 0; then a line for each leaf with shape, dtype and bytes of
-    state, one for each slot of the state, and the totals.
+    value, then at step 0; then a line for each leaf with shape, dtype, its role where a table of `roles` gives it one, the
+    number of its rule where leaves have different ones, and bytes of state; then the rules, each the parts that a leaf
+    goes through; then a line for each slot of the state, and the totals.
     """
     if not isinstance(tx, GradientTransformation):
         raise TypeError(
             f"describe(tx, params): tx must be a transformation of gradtx, got {shown(tx)}. Put another library's into chain(...)."
         )
     params = jax.tree.map(_abstract, params)
-    state = tx.init(params)
-    return "\n".join([*_chain_lines(tx, 0), "", *_leaf_table(params, state), "", *_slot_table(params, state), "", _totals(params, state)])
+    visits = Visits()
+    state = init(tx, params, visits)
+    blocks = [[*_chain_lines(tx, 0)], *_leaf_tables(params, state, visits), _slot_table(params, state), [_totals(params, state)]]
+    return "\n\n".join("\n".join(block) for block in blocks)
 
 
-def _chain_lines(tx: GradientTransformation, depth: int) -> Iterator[str]:
-    yield "  " * depth + ("chain" if tx.form.composes else str(tx))
-    for part in tx.transformations if tx.form.composes else _opened(tx):
+def _chain_lines(tx: Any, depth: int) -> Iterator[str]:
+    inner = tuple(moved_by(tx))
+    yield "  " * depth + ("chain" if tx.form.composes else tx.written(lambda value: "..." if value in inner else readable(value)))
+    for part in _opened(tx) or inner:
         yield from _chain_lines(part, depth + 1)
 
 
@@ -51,17 +59,43 @@ def _abstract(leaf: Any) -> Any:
     return jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) if is_trainable(leaf) else leaf
 
 
-def _leaf_table(params: PyTree, state: PyTree) -> list[str]:
+def _leaf_tables(params: PyTree, state: PyTree, visits: Visits) -> list[list[str]]:
+    """The table of the leaves, and that of the rules where there are several."""
     structure = jax.tree.structure(params, is_leaf=lambda leaf: leaf is None)
     owned = [structure.flatten_up_to(slot) for _, slot in _slots(params, state)]
-    rows = [("leaf", "shape", "dtype", "state")]
-    for k, (path, leaf) in enumerate(leaves_by_path(params)[0]):
-        if is_trainable(leaf):
-            cost = sum(_size(slot[k]) for slot in owned)
-            rows.append((path_name(path), str(jnp.shape(leaf)), str(jnp.result_type(leaf)), _bytes(cost)))
-        else:
-            rows.append((path_name(path), "-", "not trained", "-"))
-    return _aligned(rows)
+    entries = [(k, path_name(path), leaf) for k, (path, leaf) in enumerate(leaves_by_path(params)[0])]
+    rules = {name: _rule(name, visits) for _, name, leaf in entries if is_trainable(leaf)}
+    several, tables = list(dict.fromkeys(rules.values())), list(dict.fromkeys(table for _, tx, _ in visits for table in _tables(tx)))
+    shown = {"leaf": True, "shape": True, "dtype": True, "role": bool(tables), "rule": len(several) > 1, "state": True}
+    rows = [tuple(shown)]
+    for k, name, leaf in entries:
+        trained = is_trainable(leaf)
+        number = str(several.index(rules[name]) + 1) if trained else "-"
+        cost = _bytes(sum(_size(slot[k]) for slot in owned)) if trained else "-"
+        shape, dtype = (str(jnp.shape(leaf)), str(jnp.result_type(leaf))) if trained else ("-", "not trained")
+        rows.append((name, shape, dtype, _role(name, leaf, tables) if trained else "-", number, cost))
+    leaves = _aligned([tuple(cell for cell, visible in zip(row, shown.values(), strict=True) if visible) for row in rows])
+    legend = [("rule", "parts"), *((str(k), ", ".join(rule) or "none: it stays as it is") for k, rule in enumerate(several, start=1))]
+    return [leaves, _aligned(legend)] if shown["rule"] else [leaves]
+
+
+def _rule(name: str, visits: Visits) -> tuple[str, ...]:
+    """The parts that the leaf goes through, those that hold no others."""
+    places = [path for path, tx, names in visits if name in names and not any(moved_by(tx)) and not _opened(tx)]
+    return tuple(path[-1] for path in places if not any(path != other and path[: len(other)] == other for other in places))
+
+
+def _tables(value: Any) -> Iterator[Roles]:
+    """The tables of roles among the arguments of a transformation, and of those within it."""
+    if isinstance(value, Roles):
+        yield value.replace(only=None)
+    for inner in value.arguments.values() if isinstance(value, Call) else value if isinstance(value, tuple) else ():
+        yield from _tables(inner)
+
+
+def _role(name: str, leaf: Any, tables: list[Roles]) -> str:
+    found = (table.of(name, leaf) for table in tables)
+    return next((role.arguments["name"] for role in found if role is not None), "-")
 
 
 def _slot_table(params: PyTree, state: PyTree) -> list[str]:

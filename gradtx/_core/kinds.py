@@ -197,10 +197,12 @@ class KeyKind(Kind):
     def resolve(self, value: Any, where: str, context: Any) -> Any:
         raw = not is_key(value) and np.ndim(value) == 1 and value.dtype == np.uint32
         if raw and np.shape(value) == jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0))).shape:
-            return jax.random.wrap_key_data(value)
+            value = jax.random.wrap_key_data(value)
         if np.shape(value) != ():
             raise without_vmap(value, where)
-        return value if is_key(value) else jax.random.key(value)
+        key = value if is_key(value) else jax.random.key(value)
+        layer = context.signals.layer if hasattr(context, "signals") else None
+        return key if layer is None else jax.random.fold_in(key, layer)
 
 
 @final

@@ -61,8 +61,15 @@ def _wide(matrix: jax.Array, shape: tuple[int, ...] | None = None) -> jax.Array:
 
 def whole(leaf: jax.Array) -> jax.Array:
     """The leaf on every device, where a mesh with explicit axes wants to be told; elsewhere the compiler decides."""
-    spec = jax.typeof(leaf).sharding.spec
-    return jax.sharding.reshard(leaf, jax.P(*(None for _ in leaf.shape))) if any(spec) else leaf
+    sharding = jax.typeof(leaf).sharding
+    return jax.sharding.reshard(leaf, jax.NamedSharding(sharding.mesh, jax.P(*(None for _ in leaf.shape)))) if any(sharding.spec) else leaf
+
+
+def every_layer(leaf: jax.Array) -> jax.Array:
+    """The leaf with all of its first axis on every device, where a mesh with explicit axes wants to be told."""
+    sharding = jax.typeof(leaf).sharding
+    spread = any(sharding.spec[:1])
+    return jax.sharding.reshard(leaf, jax.NamedSharding(sharding.mesh, jax.P(None, *sharding.spec[1:]))) if spread else leaf
 
 
 def gathered(leaf: jax.Array) -> jax.Array:
@@ -78,8 +85,8 @@ def gathered(leaf: jax.Array) -> jax.Array:
 
 def placed(leaf: jax.Array, like: jax.Array) -> jax.Array:
     """The leaf where another one of its shape lies, where that was told."""
-    spec = jax.typeof(like).sharding.spec
-    return jax.sharding.reshard(leaf, spec) if any(spec) else leaf
+    sharding = jax.typeof(like).sharding
+    return jax.sharding.reshard(leaf, sharding) if any(sharding.spec) else leaf
 
 
 def over_norm(x: jax.Array, eps: Any, factor: Any = 1.0, axes: tuple[int, ...] = (-2, -1)) -> jax.Array:

@@ -1,18 +1,20 @@
 """Where a new state lies: each slot with its parameter, everything else on all of their devices."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from gradtx._core.kinds import is_traced
+from gradtx._core.matrices import placed
 from gradtx._core.types import PyTree
 
 
 def beside(params: PyTree, state: PyTree) -> PyTree:
     """`state`, laid out so that no step moves it: whole slots like the parameter whose path and shape they have.
 
-    Outside of jit the slots lie there already, and counts and scalars go to every device that has parameters. Inside,
+    Outside of jit nearly all slots lie there already; counts and scalars go to every device that has parameters. Inside,
     where a slot of zeros would be made on one device, it is tied to its parameter.
     """
     leaves = jax.tree.leaves(params)
@@ -24,11 +26,26 @@ def beside(params: PyTree, state: PyTree) -> PyTree:
         return state
     everywhere = jax.NamedSharding(mesh, jax.P())
 
-    def spread(leaf: Any) -> Any:
-        alone = not is_traced(leaf) and leaf.sharding.device_set != everywhere.device_set
-        return jax.device_put(leaf, everywhere) if alone else leaf
+    owner = owners(params)
 
-    return jax.tree.map(spread, state)
+    def spread(path: tuple[Any, ...], leaf: Any) -> Any:
+        if is_traced(leaf) or leaf.sharding.device_set == everywhere.device_set:
+            return leaf
+        own = owner(path, leaf)
+        return jax.device_put(leaf, everywhere if own is None else own.sharding)
+
+    return jax.tree_util.tree_map_with_path(spread, state)
+
+
+def owners(params: PyTree) -> Callable[[tuple[Any, ...], Any], Any]:
+    """A function that finds the parameter whose path and shape a slot of the state has."""
+    by_path = dict(jax.tree_util.tree_leaves_with_path(params))
+
+    def owner(path: tuple[Any, ...], leaf: Any) -> Any:
+        found = next((by_path[path[k:]] for k in range(len(path) + 1) if path[k:] in by_path), None)
+        return found if found is not None and found.shape == leaf.shape else None
+
+    return owner
 
 
 def like(owner: jax.Array, leaf: jax.Array) -> jax.Array:
@@ -58,13 +75,11 @@ def _varying_axes(leaf: Any) -> frozenset[str]:
 
 
 def _tied(params: PyTree, state: PyTree) -> PyTree:
-    by_path = dict(jax.tree_util.tree_leaves_with_path(params))
+    owner = owners(params)
 
     def tied(path: tuple[Any, ...], leaf: Any) -> Any:
-        owner = next((by_path[path[k:]] for k in range(len(path) + 1) if path[k:] in by_path), None)
-        if owner is None or owner.shape != leaf.shape or not jnp.issubdtype(leaf.dtype, jnp.number):
-            return leaf
-        return like(owner, leaf)
+        own = owner(path, leaf)
+        return leaf if own is None or not jnp.issubdtype(leaf.dtype, jnp.number) else like(own, placed(leaf, own))
 
     return jax.tree_util.tree_map_with_path(tied, state)
 

@@ -84,6 +84,7 @@ def init_entries(tx: Call, params: PyTree, signals: Signals) -> dict[str, Any]:
 
 def _init(tx: Call, name: str, params: PyTree, signals: Signals) -> Any:
     signals = signals.within(name)
+    signals.visit(tx, params)
     opened = tx.form.open(tx.arguments, Context(signals, params))
     if isinstance(opened, Call):
         return init_entries(opened, params, signals) or None

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final, ParamSpec, final, overload
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.call import Call, Form, register
+from gradtx._core.call import Call, register
+from gradtx._core.factory import factory
 from gradtx._core.joint import Check
 from gradtx._core.kinds import Kind, NumberKind
 
@@ -90,18 +91,8 @@ def schedule(body: Callable[..., Any] | None = None, *, check: Check | None = No
     other. It runs when the factory is called; a number that is traced, or a schedule, is NaN there.
     """
     if body is None:
-        return functools.partial(_factory, check=check)
-    return _factory(body)
-
-
-def _factory(body: Callable[P, Any], check: Check | None = None) -> Callable[P, Schedule]:
-    @functools.wraps(body)
-    def make(*args: P.args, **kwargs: P.kwargs) -> Schedule:
-        return Schedule(form, form.bind(args, kwargs))
-
-    form = Form(body, make, check=check)
-    setattr(make, "form", form)  # noqa: B010 (functions have no declared attributes)
-    return make
+        return functools.partial(factory, Schedule, check=check)
+    return factory(Schedule, body)
 
 
 @schedule

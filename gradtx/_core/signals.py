@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 
@@ -22,11 +22,16 @@ OF_PARAMETERS = ("value_fn",)
 """Extras that are functions of the parameters. Parts see them as functions of the inner tree."""
 
 
+Visits: TypeAlias = list[tuple[tuple[str, ...], Any, frozenset[str]]]
+"""Parts with their places in the optimizer and the names of the leaves that they see."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Signals:
     """What does not change on the way through a chain: the step, the caller's extras and leaves, and the place in the optimizer.
 
-    `nonnegative` says that what goes into a moment cannot be negative.
+    `nonnegative` says that what goes into a moment cannot be negative; `layer` is the layer's number where layers run side by side;
+    `visits` collects, where somebody asks, the parts with their places and the names of the leaves that they see at init.
     """
 
     step: Any
@@ -34,6 +39,8 @@ class Signals:
     extras: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     path: tuple[str, ...] = ()
     nonnegative: bool = False
+    layer: Any = None
+    visits: Visits | None = None
 
     @property
     def where(self) -> str:
@@ -44,6 +51,12 @@ class Signals:
 
     def within(self, name: str) -> "Signals":
         return self.replace(path=(*self.path, name))
+
+    def visit(self, tx: Any, params: PyTree) -> None:
+        """Note that `tx` begins here, with these leaves."""
+        if self.visits is not None and self.leaves is not None:
+            entries = jax.tree_util.tree_leaves_with_path(params)
+            self.visits.append((self.path, tx, frozenset(self.leaves.at(path, leaf)[0] for path, leaf in entries)))
 
 
 def call_update(update: Callable[..., Any], flow: Flow, state: Any, params: PyTree, signals: Signals) -> Any:

@@ -1,6 +1,7 @@
 """Optimizers as plain data, and back."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -71,7 +72,7 @@ def _tried(make: Callable[[], Any], where: str, expected: str = "") -> Any:
     """What `make` returns, or its error with the place in the spec."""
     try:
         return make()
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError, re.error) as error:
         kind = TypeError if isinstance(error, TypeError) and not expected else ValueError
         raise kind(f"{where}{expected}: {error}") from None
 
@@ -91,6 +92,8 @@ def _encoded(value: Any, where: str) -> Any:
         return _encoded_dict(cast(dict[Any, Any], value), where)
     if isinstance(value, jax.Array | np.ndarray) and not isinstance(value, jax.core.Tracer):
         return _encoded_array(value)
+    if isinstance(value, re.Pattern):
+        return {"regex": value.pattern, "flags": value.flags}
     named = " Its names would be lost; write a plain tuple or a dict." if hasattr(value, "_fields") else ""
     raise TypeError(f"{where} is {shown(value)}, which cannot be written as data.{named}")
 
@@ -133,6 +136,8 @@ def _decoded(value: Any, where: str) -> Any:
         case {"key": list(items), "impl": str(impl), **rest} if not rest:
             data = cast(list[Any], items)
             return _tried(lambda: jax.random.wrap_key_data(jnp.array(data, jnp.uint32), impl=impl), where, " is no key")
+        case {"regex": str(pattern), "flags": int(flags), **rest} if not rest:
+            return _tried(lambda: re.compile(pattern, flags), where, " is no regular expression")
         case {"factory": _} | {"arguments": _}:
             return _made(entry, where)
         case _:
@@ -148,6 +153,7 @@ _TAGS = {
     "pairs": "{'pairs': [[key, value], ...]}",
     "array": "{'array': [...], 'dtype': ...}",
     "key": "{'key': [...], 'impl': ...}",
+    "regex": "{'regex': ..., 'flags': ...}",
 }
 
 

@@ -84,17 +84,18 @@ class GradientTransformation(Call):
         setattr(context, "moment" if self._statistic else "inner", after)
         return after.updates, entries
 
-    def carry(self, flow: Flow, state: PyTree, params: PyTree = None, *, step: Any = None, **extras: Any) -> tuple[Flow, dict[str, Any]]:
+    def carry(
+        self, flow: Flow, state: PyTree, params: PyTree = None, *, step: Any = None, layer: Any = None, **extras: Any
+    ) -> tuple[Flow, dict[str, Any]]:
         """One step within the body of a wrapper: the whole flow, updates and gradient, and the state.
 
-        `step` stands for another count of steps than the optimizer's, `params` and extras for others than the wrapper's own.
+        `step`, `params` and extras stand for others than the wrapper's own; `layer` is the number of one of several, for its random draws.
         """
         if self._context is None:
             raise TypeError(f"{self.form.name}: carry is for the body of a wrapper; call update(gradients, state, params).")
-        context = self._context
-        signals = context.signals.replace(extras={**context.signals.extras, **extras})
-        signals = signals if step is None else signals.replace(step=step)
-        params = context.params if params is None and jax.tree.leaves(flow.updates) else params
+        given = {name: value for name, value in (("step", step), ("layer", layer)) if value is not None}
+        signals = self._context.signals.replace(extras={**self._context.signals.extras, **extras}, **given)
+        params = self._context.params if params is None and jax.tree.leaves(flow.updates) else params
         return update_entries(self, flow, state or {}, params, signals)
 
     def evaluate(self, params: PyTree, state: PyTree) -> PyTree:

@@ -14,7 +14,8 @@ from gradtx._transforms.retract_to_sphere import retract_to_sphere
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rms import scale_by_rms
-from gradtx._wrappers.partition import adam_elsewhere, partition
+from gradtx._wrappers.layerwise import layerwise
+from gradtx._wrappers.partition import partition
 
 
 @transformation
@@ -33,12 +34,7 @@ def adamh(
     There is no weight decay. `adam_learning_rate` is for all others. For networks whose norms of weights do not matter:
     a normalisation with a gain behind each matrix. (Wen et al. 2025, hyperball optimization, arXiv 2606.16899.)
     """
-    adam = chain(scale_by_momentum(bias_correction(stored(ema(b1), storage))), scale_by_rms(bias_correction(stored(ema(b2), storage)), eps))
-    direction = chain(adam, normalize(eps))
-    return chain(
-        adam_elsewhere(where, direction, b1, b2, eps, storage),
-        partition(
-            (where, chain(scale_by_learning_rate(learning_rate), retract_to_sphere())),
-            (None, scale_by_learning_rate(adam_learning_rate)),
-        ),
-    )
+    first, second = (bias_correction(stored(ema(decay), storage)) for decay in (b1, b2))
+    adam = chain(scale_by_momentum(first), scale_by_rms(second, eps))
+    steps = chain(adam, layerwise(where, normalize(eps)), scale_by_learning_rate(learning_rate), layerwise(where, retract_to_sphere()))
+    return chain(partition((where, steps), (None, chain(adam, scale_by_learning_rate(adam_learning_rate)))))

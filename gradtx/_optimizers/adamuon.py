@@ -17,6 +17,7 @@ from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._transforms.sign import sign
+from gradtx._wrappers.layerwise import layerwise
 from gradtx._wrappers.partition import adam_elsewhere
 
 
@@ -40,9 +41,8 @@ def adamuon(
     of `muon`. (Si et al. 2025, arXiv 2507.11005, algorithm 1, with Nesterov momentum as in the authors' implementation.)
     """
     adaptive = scale_by_rms(stored(ema(second_decay), storage), eps, of="updates")
-    direction = chain(
-        scale_by_momentum(nesterov(stored(ema(momentum), storage))), sign(), orthogonal, adaptive, normalize_rms(eps), scale(0.2)
-    )
+    matrices = chain(orthogonal, adaptive, normalize_rms(eps), scale(0.2))
+    direction = chain(scale_by_momentum(nesterov(stored(ema(momentum), storage))), sign(), layerwise(where, matrices))
     return chain(
         adam_elsewhere(where, direction, b1, b2, eps, storage),
         add_decayed_weights(weight_decay),

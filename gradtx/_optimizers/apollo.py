@@ -14,6 +14,7 @@ from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rms import scale_by_rms
+from gradtx._wrappers.layerwise import layerwise
 from gradtx._wrappers.partition import adam_elsewhere
 from gradtx._wrappers.scaled_in_basis import scaled_in_basis
 
@@ -39,7 +40,8 @@ def apollo(
     2412.05270, algorithm 1.)
     """
     inner = chain(scale_by_momentum(bias_correction(ema(b1))), scale_by_rms(bias_correction(ema(b2)), eps))
-    direction = chain(scaled_in_basis(random_basis(rank, key, every), inner), limit_norm_growth(growth), scale(factor))
+    matrices = chain(scaled_in_basis(random_basis(rank, key, every), inner), limit_norm_growth(growth))
+    direction = chain(layerwise(where, matrices), scale(factor))
     return chain(
         adam_elsewhere(where, direction, b1, b2, eps),
         add_decayed_weights(weight_decay),

@@ -14,6 +14,7 @@ from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._wrappers.in_basis import in_basis
+from gradtx._wrappers.layerwise import layerwise
 from gradtx._wrappers.partition import adam_elsewhere
 
 
@@ -36,7 +37,7 @@ def galore(
     """
     inner = chain(scale_by_momentum(bias_correction(ema(b1))), scale_by_rms(bias_correction(ema(b2)), eps))
     return chain(
-        adam_elsewhere(where, chain(in_basis(low_rank_basis(rank, every), inner), scale(factor)), b1, b2, eps),
+        adam_elsewhere(where, chain(layerwise(where, in_basis(low_rank_basis(rank, every), inner)), scale(factor)), b1, b2, eps),
         add_decayed_weights(weight_decay),
         scale_by_learning_rate(learning_rate),
     )

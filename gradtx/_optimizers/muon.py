@@ -15,6 +15,7 @@ from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_shape import scale_by_larger_side
+from gradtx._wrappers.layerwise import layerwise
 from gradtx._wrappers.partition import adam_elsewhere
 
 
@@ -40,10 +41,10 @@ def muon(
     `scaling=scale_by_tall_aspect_ratio()` with η = 0.02; AdamW's leaves want another rate there: write `partition`.
     `orthogonal` says how U Vᵀ is found: `orthogonalize("polar_express", "bfloat16")`. (Jordan et al. 2024; Liu et al. 2025, 2502.16982.)
     """
+    average = nesterov(stored(ema(momentum), storage))
+    direction = chain(scale_by_momentum(average), layerwise(where, chain(orthogonal, scaling)))
     return chain(
-        adam_elsewhere(
-            where, chain(scale_by_momentum(nesterov(stored(ema(momentum), storage))), orthogonal, scaling), b1, b2, eps, storage
-        ),
+        adam_elsewhere(where, direction, b1, b2, eps, storage),
         add_decayed_weights(weight_decay),
         scale_by_learning_rate(learning_rate),
     )

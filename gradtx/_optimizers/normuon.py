@@ -17,6 +17,7 @@ from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rms import scale_by_rms
+from gradtx._wrappers.layerwise import layerwise
 from gradtx._wrappers.partition import adam_elsewhere
 
 
@@ -42,7 +43,8 @@ def normuon(
     2510.05491, algorithm 1, with Nesterov momentum as in the authors' implementation.)
     """
     even = scale_by_rms(output_mean(stored(ema(neuron_decay), storage), output_axis), eps, of="updates")
-    direction = chain(scale_by_momentum(nesterov(stored(ema(momentum), storage))), orthogonal, even, normalize_rms(eps), scale(0.2))
+    matrices = chain(orthogonal, even, normalize_rms(eps), scale(0.2))
+    direction = chain(scale_by_momentum(nesterov(stored(ema(momentum), storage))), layerwise(where, matrices))
     return chain(
         adam_elsewhere(where, direction, b1, b2, eps, storage),
         add_decayed_weights(weight_decay),

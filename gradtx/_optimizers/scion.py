@@ -15,6 +15,7 @@ from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_shape import scale_by_aspect_ratio
 from gradtx._transforms.sign import sign
+from gradtx._wrappers.layerwise import layerwise
 from gradtx._wrappers.partition import partition
 
 
@@ -42,7 +43,7 @@ def scion(
     matrices = chain(orthogonal, scale_by_aspect_ratio(output_axis), scale(radius))
     return chain(
         scale_by_momentum(stored(ema(momentum), storage)),
-        partition((where, matrices), (None, chain(others, scale(radius_of_others)))),
+        partition((where, layerwise(where, matrices)), (None, chain(others, scale(radius_of_others)))),
         add_decayed_weights(weight_decay),
         scale_by_learning_rate(learning_rate),
     )

@@ -17,6 +17,7 @@ from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._wrappers.graft import graft
 from gradtx._wrappers.in_basis import in_basis
+from gradtx._wrappers.layerwise import layerwise
 from gradtx._wrappers.partition import adam_elsewhere
 
 
@@ -43,10 +44,9 @@ def shampoo(
     """
     second = scale_by_rms(bias_correction(stored(ema(b2), storage)), eps)
     turned = in_basis(kronecker_eigensystem(bias_correction(ema(b2)), every, max_size), scale_by_eigenvalues(exponent, matrix_eps))
+    first = bias_correction(stored(ema(b1), storage))
     return chain(
-        adam_elsewhere(
-            where, chain(graft(turned, second), scale_by_momentum(bias_correction(stored(ema(b1), storage)))), b1, b2, eps, storage
-        ),
+        adam_elsewhere(where, chain(layerwise(where, graft(turned, second)), scale_by_momentum(first)), b1, b2, eps, storage),
         add_decayed_weights(weight_decay),
         scale_by_learning_rate(learning_rate),
     )

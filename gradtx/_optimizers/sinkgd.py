@@ -9,6 +9,7 @@ from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.normalize_rows import sinkhorn
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
+from gradtx._wrappers.layerwise import layerwise
 from gradtx._wrappers.partition import adam_elsewhere
 
 
@@ -29,7 +30,7 @@ def sinkgd(
     momentum: for large batches. (Scetbon et al. 2025, arXiv 2502.06742, algorithm 4.)
     """
     return chain(
-        adam_elsewhere(where, chain(sinkhorn(iterations, eps), scale(factor)), b1, b2, eps),
+        adam_elsewhere(where, chain(layerwise(where, sinkhorn(iterations, eps)), scale(factor)), b1, b2, eps),
         add_decayed_weights(weight_decay),
         scale_by_learning_rate(learning_rate),
     )

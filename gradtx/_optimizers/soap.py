@@ -15,6 +15,7 @@ from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._wrappers.in_basis import in_basis
+from gradtx._wrappers.layerwise import layerwise
 from gradtx._wrappers.partition import adam_elsewhere
 
 
@@ -39,7 +40,7 @@ def soap(
     skipped first step is the authors' implementation, whose momentum does not see the first gradient.)
     """
     second = scale_by_rms(bias_correction(stored(ema(b2), storage)), eps)
-    turned = in_basis(kronecker_eigenbasis(ema(decay), every, max_size), second)
+    turned = layerwise(where, in_basis(kronecker_eigenbasis(ema(decay), every, max_size), second))
     return chain(
         adam_elsewhere(where, chain(scale_by_momentum(bias_correction(stored(ema(b1), storage))), turned), b1, b2, eps, storage),
         add_decayed_weights(weight_decay),

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final, ParamSpec, TypeAlias, final, overload
 
 import jax
 
-from gradtx._core.call import Call, Form, register
+from gradtx._core.call import Call, register
+from gradtx._core.factory import factory
 from gradtx._core.joint import Check
 from gradtx._core.kinds import Kind, shown
 
@@ -84,18 +85,8 @@ def codec(body: Callable[..., Any] | None = None, *, check: Check | None = None)
     what is above zero to zero, or an update is divided by nothing.
     """
     if body is None:
-        return functools.partial(_factory, check=check)
-    return _factory(body)
-
-
-def _factory(body: Callable[P, Any], check: Check | None = None) -> Callable[P, Codec]:
-    @functools.wraps(body)
-    def make(*args: P.args, **kwargs: P.kwargs) -> Codec:
-        return Codec(form, form.bind(args, kwargs))
-
-    form = Form(body, make, check=check)
-    setattr(make, "form", form)  # noqa: B010 (functions have no declared attributes)
-    return make
+        return functools.partial(factory, Codec, check=check)
+    return factory(Codec, body)
 
 
 def check_sizes(block: float, smallest: float) -> None:

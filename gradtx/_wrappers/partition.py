@@ -10,6 +10,7 @@ from gradtx._core.flow import Flow
 from gradtx._core.kinds import Kind, shown
 from gradtx._core.run import Context, label, labels
 from gradtx._core.selection import Selection, Where
+from gradtx._core.shares import joined, joined_flow, only, without_empty
 from gradtx._core.transformation import GradientTransformation, chain, transformation
 from gradtx._core.trees import path_name
 from gradtx._core.types import Decay, Positive, PyTree
@@ -19,33 +20,6 @@ from gradtx._moments.stored import stored
 from gradtx._storage.codec import Codec
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_rms import scale_by_rms
-
-
-def _is_none(leaf: Any) -> bool:
-    return leaf is None
-
-
-def _only(tree: PyTree, owners: PyTree, owner: int) -> PyTree:
-    """The leaves of `tree` that belong to one owner; the others are None."""
-    return jax.tree.map(lambda leaf, own: leaf if own == owner else None, tree, owners)
-
-
-def _joined(trees: Sequence[PyTree], owners: PyTree) -> PyTree:
-    """One tree with each leaf from the tree of its owner."""
-    return jax.tree.map(lambda own, *leaves: None if own is None else leaves[own], owners, *trees, is_leaf=_is_none)
-
-
-def _joined_flow(flows: Sequence[Flow], owners: PyTree) -> Flow:
-    """What flows behind all of them: their own leaves of everything that each of them has."""
-    everywhere = set[str].intersection(*(set(flow.published) for flow in flows))
-    published = {name: _joined([flow.published[name] for flow in flows], owners) for name in flows[0].published if name in everywhere}
-    updates = _joined([flow.updates for flow in flows], owners)
-    return Flow(
-        updates,
-        _joined([flow.gradient for flow in flows], owners),
-        published,
-        *(any(getattr(flow, trait) for flow in flows) for trait in ("averaged", "downhill")),
-    )
 
 
 @transformation
@@ -61,17 +35,17 @@ def masked(where: Where, inner: GradientTransformation) -> Any:
         return jax.tree.map(int, where(tree))
 
     def init(params: PyTree) -> Any:
-        return inner.init(_only(params, owners(params), 1))
+        return inner.init(only(params, owners(params), 1))
 
     def update(updates: PyTree, state: Any, params: PyTree = None, *, flow: Flow) -> Any:
         own = owners(updates if params is None else params)
-        visible = None if params is None else _only(params, own, 1)
-        moved, state = inner.carry(flow.map(lambda tree: _only(tree, own, 1)), state, visible)
-        return _joined_flow([flow, moved], own), state
+        visible = None if params is None else only(params, own, 1)
+        moved, state = inner.carry(flow.map(lambda tree: only(tree, own, 1)), state, visible)
+        return joined_flow([flow, moved], own), state
 
     def evaluate(params: PyTree, state: Any) -> PyTree:
         own = owners(params)
-        return _joined([params, inner.evaluate(_only(params, own, 1), state)], own)
+        return joined([params, inner.evaluate(only(params, own, 1), state)], own)
 
     return init, update, evaluate
 
@@ -92,9 +66,21 @@ class Group(NamedTuple):
 
 
 def _owners(groups: Sequence[Group], tree: PyTree) -> PyTree:
-    """The number of the first group that chooses each leaf."""
-    choices = [group.where(tree) for group in groups]
-    owners = jax.tree.map(lambda _, *chosen: chosen.index(True) if any(chosen) else -1, tree, *choices)
+    """The number of the one group that has each leaf: the one that chooses it, or that for all that is left."""
+    named = [k for k, group in enumerate(groups) if group.where.where is not None]
+    rest = next((k for k in range(len(groups)) if k not in named), None)
+    chosen = [groups[k].where(tree) for k in named]
+
+    def owner(path: Any, _: Any, *choices: bool) -> int:
+        mine = [k for k, choice in zip(named, choices, strict=True) if choice]
+        if len(mine) > 1:
+            raise ValueError(
+                f"partition: groups {mine[0] + 1} and {mine[1] + 1} both choose {path_name(path)}. Let one choose less, or choose by "
+                'roles(...), in which the first rule that fits decides: (table["matrix"], ...), (table["embedding"], ...).'
+            )
+        return mine[0] if mine else -1 if rest is None else rest
+
+    owners = jax.tree_util.tree_map_with_path(owner, tree, *chosen)
     lost = [path_name(path) for path, own in jax.tree_util.tree_leaves_with_path(owners) if own < 0]
     if lost:
         listed = f"{', '.join(lost[:4])}{f' and {len(lost) - 4} more' if len(lost) > 4 else ''}"
@@ -129,13 +115,14 @@ class GroupKind(Kind):
 
 @transformation
 def partition(*groups: Annotated[tuple[Where, GradientTransformation] | GradientTransformation, GroupKind()]) -> Any:
-    """Give each leaf to the first group that chooses it: u ← txₖ(u), k = min {j : whereⱼ chooses the leaf}.
+    """Give each leaf to the one group that chooses it: u ← txₖ(u) for the k with whereₖ.
 
     A group is a pair of a choice, as for `where=` everywhere, and a transformation: `partition(("*/embedding", adamw(1e-3)),
-    (lambda path, leaf: leaf.ndim == 2, muon_direction), (None, sgd(0.1)))`. None chooses all that is left. A leaf that no group
-    chooses is an error, so none goes untrained unseen. Each group sees its own leaves alone: norms over all leaves are
-    over those. Learning rates of their own for some leaves: `chain(adam_direction, partition(("head/*", scale(10.0)),
-    (None, identity())), scale_by_learning_rate(...))`. `describe` prints the group of each leaf.
+    ("*/kernel", muon_direction), (None, sgd(0.1)))`, or by role: `(table["matrix"], ...)` with a table of `roles`. None
+    chooses all that is left. A leaf that no group chooses, or that two do, is an error, so none goes untrained unseen.
+    Each group sees its own leaves alone: norms over all leaves are over those. Learning rates of their own for some leaves:
+    `chain(adam_direction, partition(("head/*", scale(10.0)), (None, identity())), scale_by_learning_rate(...))`.
+    `describe` prints the group of each leaf.
     """
 
     resolved = typing.cast(tuple[Group, ...], groups)
@@ -143,31 +130,27 @@ def partition(*groups: Annotated[tuple[Where, GradientTransformation] | Gradient
 
     def init(params: PyTree) -> Any:
         owners = _owners(resolved, params)
-        states = {name: group.inner.init(_only(params, owners, k)) for k, (name, group) in enumerate(named.items())}
-        return _without_empty({name: named[name].kept(entries) for name, entries in states.items()})
+        states = {name: group.inner.init(only(params, owners, k)) for k, (name, group) in enumerate(named.items())}
+        return without_empty({name: named[name].kept(entries) for name, entries in states.items()})
 
     def update(updates: PyTree, state: Any, params: PyTree = None, *, flow: Flow) -> Any:
         owners = _owners(resolved, updates if params is None else params)
 
         def run(k: int, name: str, group: Group) -> tuple[Flow, dict[str, Any]]:
-            visible = None if params is None else _only(params, owners, k)
+            visible = None if params is None else only(params, owners, k)
             before = group.entries((state or {}).get(name, {}))
-            moved, entries = group.inner.carry(flow.map(lambda tree: _only(tree, owners, k)), before, visible)
+            moved, entries = group.inner.carry(flow.map(lambda tree: only(tree, owners, k)), before, visible)
             return moved, group.kept(entries)
 
         ran = {name: run(k, name, group) for k, (name, group) in enumerate(named.items())}
-        return _joined_flow([moved for moved, _ in ran.values()], owners), _without_empty({name: kept for name, (_, kept) in ran.items()})
+        return joined_flow([moved for moved, _ in ran.values()], owners), without_empty({name: kept for name, (_, kept) in ran.items()})
 
     def evaluate(params: PyTree, state: Any) -> PyTree:
         owners = _owners(resolved, params)
         ran = enumerate(named.items())
-        return _joined([g.inner.evaluate(_only(params, owners, k), g.entries(state.get(name, {}))) for k, (name, g) in ran], owners)
+        return joined([g.inner.evaluate(only(params, owners, k), g.entries(state.get(name, {}))) for k, (name, g) in ran], owners)
 
     return init, update, evaluate
-
-
-def _without_empty(entries: dict[str, Any]) -> dict[str, Any]:
-    return {name: entry for name, entry in entries.items() if entry}
 
 
 @transformation

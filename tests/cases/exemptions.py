@@ -4,6 +4,8 @@ FUNCTIONS = "its arguments are functions, which no data can name"
 WHOLE_LEAF = "it measures or chooses leaves as wholes"
 KEYED = "each leaf has random numbers of its own, by its path"
 BY_NAME = "it chooses leaves by their names"
+BY_SHAPE = "it chooses leaves by their shape, which is that of the whole stack there"
+PER_LAYER = "what it counts once for all leaves it counts for each layer"
 PATTERN = "its pattern over paths matches no leaf there, which is an error"
 MEANS = "the mean over an axis that is sharded needs the sums of all shards, one for each output"
 HALF = "its moments are kept in half precision, as was asked"
@@ -26,6 +28,10 @@ def draws() -> dict[str, str]:
 
 def whole_leaf() -> dict[str, str]:
     return {"splitting_a_leaf_changes_nothing": WHOLE_LEAF}
+
+
+def by_shape() -> dict[str, str]:
+    return {"stacked_layers_equal_a_loop": BY_SHAPE}
 
 
 LOSS = ("value_fn",)

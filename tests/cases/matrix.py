@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 import gradtx as gx
 from gradtx.testing import Case
-from tests.cases.exemptions import draws, functions, whole_leaf
+from tests.cases.exemptions import by_shape, draws, functions, whole_leaf
 
 WHOLE_MATRIX = "it multiplies whole matrices, which every device needs"
 MATRICES = {"w": jnp.array([[0.5, -1.0, 2.0], [1.5, 0.3, -0.7], [-0.2, 0.9, 0.4], [0.1, -0.6, 1.2]])}
@@ -18,7 +18,7 @@ def is_matrix(path: str, leaf: Any) -> bool:
 
 def on_matrices(*laws: str) -> dict[str, str]:
     """What an optimizer is exempt from that treats matrices as such and chooses them by a function."""
-    return functions("repr_is_the_call") | whole_leaf() | dict.fromkeys(("no_leaf_is_gathered", *laws), WHOLE_MATRIX)
+    return functions("repr_is_the_call") | whole_leaf() | by_shape() | dict.fromkeys(("no_leaf_is_gathered", *laws), WHOLE_MATRIX)
 
 
 CLASSICAL = ((2.0, -1.5, 0.5),) * 3
@@ -30,7 +30,7 @@ CASES = [
     Case(gx.scale_by_aspect_ratio(), params=MATRICES, survives="all"),
     Case(gx.scale_by_larger_side(), params=MATRICES, survives="all"),
     Case(gx.scale_by_tall_aspect_ratio(), params=MATRICES, survives="all"),
-    Case(gx.adam_elsewhere(is_matrix, gx.trace(0.9), 0.9, 0.99, 1e-3), exempt=functions("repr_is_the_call") | whole_leaf()),
+    Case(gx.adam_elsewhere(is_matrix, gx.trace(0.9), 0.9, 0.99, 1e-3), exempt=functions("repr_is_the_call") | whole_leaf() | by_shape()),
     Case(gx.muon(0.1, is_matrix), exempt=on_matrices()),
     Case(gx.in_basis(gx.kronecker_eigenbasis(gx.ema(0.9), 2), gx.scale_by_rms(gx.ema(0.9), 1e-3)), params=MATRICES),
     Case(gx.kronecker_eigenbasis(gx.ema(0.9), 2), params=MATRICES),
@@ -57,8 +57,11 @@ CASES = [
     Case(gx.in_basis(gx.low_rank_basis(2, 2), gx.trace(0.9)), name="in_basis of low rank", params=MATRICES),
     Case(gx.scaled_in_basis(gx.random_basis(2, 7, 2), gx.trace(0.9)), params=MATRICES),
     Case(gx.galore(0.1, is_matrix, 2, every=2), exempt=on_matrices()),
-    Case(gx.apollo(0.1, is_matrix, 7, 2, every=2), exempt=on_matrices() | draws()),
+    Case(
+        gx.apollo(0.1, is_matrix, 7, 2, every=2),
+        exempt=functions("repr_is_the_call") | whole_leaf() | {"no_leaf_is_gathered": WHOLE_MATRIX} | draws(),
+    ),
     Case(gx.retract_to_sphere(), survives="all", exempt=whole_leaf()),
     Case(gx.muonh(0.1, is_matrix, 0.1), exempt=on_matrices()),
-    Case(gx.adamh(0.1, is_matrix, 0.1), exempt=functions("repr_is_the_call") | whole_leaf()),
+    Case(gx.adamh(0.1, is_matrix, 0.1), exempt=functions("repr_is_the_call") | whole_leaf() | by_shape()),
 ]

@@ -4,12 +4,15 @@ from typing import Any
 
 import gradtx as gx
 from gradtx.testing import Case
-from tests.cases.exemptions import ITS_STEPS, LOSS, OWN_STEPS, SECOND_ORDER, functions, whole_leaf
+from tests.cases.exemptions import BY_NAME, ITS_STEPS, LOSS, OWN_STEPS, PER_LAYER, SECOND_ORDER, by_shape, functions, whole_leaf
 
 
 def is_even(step: Any) -> Any:
     return step % 2 == 0
 
+
+ROWS = gx.roles(("w", gx.role("rows", stack=0)), ("*", "whole"))
+"""The rows of the matrix are layers."""
 
 SEEN = "schedules_see_every_step_once"
 SCHEDULED = ("every_number_may_be_a_schedule", SEEN)
@@ -20,6 +23,12 @@ CASES = [
     Case(gx.average(gx.adam(0.1), 0.9)),
     Case(gx.every(2.0, gx.adam(0.1)), exempt={SEEN: OWN_STEPS}),
     Case(gx.graft(gx.trace(0.5), gx.trace(0.9)), exempt=whole_leaf()),
+    Case(
+        gx.layerwise(ROWS, gx.lamb(0.1)),
+        exempt={"arranging_leaves_changes_nothing": BY_NAME}
+        | dict.fromkeys(("state_is_named", "no_leaf_is_gathered"), PER_LAYER)
+        | by_shape(),
+    ),
     Case(gx.lookahead(gx.adam(0.1), 2.0)),
     Case(gx.sam(0.05), needs=LOSS, survives="all", exempt=SECOND_ORDER),
     Case(gx.schedule_free(gx.sgd(0.1), 0.1)),

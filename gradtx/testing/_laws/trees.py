@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradtx._core.apply import apply_updates
+from gradtx._core.roles import role, roles
 from gradtx._core.trees import path_name
 from gradtx._core.types import PyTree
+from gradtx._wrappers.layerwise import layerwise
 from gradtx.testing import _problem
 from gradtx.testing._case import Case
-from gradtx.testing._compare import NARROW, WIDE, close, finite, same_structure, same_types, shown
+from gradtx.testing._compare import NARROW, WIDE, close, finite, program, same_structure, same_types, shown
 from gradtx.testing._law import NotApplicableError, Violation, law
 
 TREES: dict[str, Callable[[], PyTree]] = {
@@ -193,3 +195,29 @@ def splitting_a_leaf_changes_nothing(case: Case) -> None:
 
         apart = _trajectory(case, split(params), lambda tree: _problem.loss(whole(tree)))
         close(_trajectory(case, params, _problem.loss), whole(apart), **WIDE)
+
+
+@law("Map over leaves with rules that vmap can map, and draw random numbers from a key argument, which each layer makes its own.")
+def stacked_layers_equal_a_loop(case: Case) -> None:
+    """Layers that are stacked in one leaf, as scanned models have them, train as they would one by one: `layerwise` says how."""
+    _free(case)
+    tx = case.value()
+    if case.needs:
+        raise NotApplicableError("it reads the loss, which is one for all layers")
+    with jax.enable_x64(True):
+        layers = [case.problem(jnp.float64, seed) for seed in range(2)]
+        if "random_" in program(lambda params: tx.update(params, tx.init(params), params), layers[0]):
+            raise NotApplicableError("each layer draws random numbers of its own")
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *layers)
+        whole = layerwise(roles(("*", role("layers", stack=0))), tx)
+        state = whole.init(stacked)
+
+        @jax.jit
+        def step(params: PyTree, state: PyTree) -> tuple[PyTree, PyTree]:
+            updates, state = whole.update(jax.vmap(jax.grad(_problem.loss))(params), state, params)
+            return apply_updates(params, updates), state
+
+        for _ in range(2):
+            stacked, state = step(stacked, state)
+        for k, params in enumerate(layers):
+            close(case.walk(None, params, 2)[0], jax.tree.map(lambda leaf, k=k: leaf[k], stacked), **WIDE)
