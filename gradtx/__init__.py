@@ -74,9 +74,12 @@ from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.apollo import apollo
 from gradtx._optimizers.came import came
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
+from gradtx._optimizers.cocob import cocob
+from gradtx._optimizers.dadapt_adamw import dadapt_adamw
 from gradtx._optimizers.dion import dion
 from gradtx._optimizers.dog import dog
 from gradtx._optimizers.dowg import dowg
+from gradtx._optimizers.dpsgd import dpsgd
 from gradtx._optimizers.fromage import fromage
 from gradtx._optimizers.ftrl import ftrl
 from gradtx._optimizers.galore import galore
@@ -88,6 +91,7 @@ from gradtx._optimizers.lion import lion
 from gradtx._optimizers.madgrad import madgrad
 from gradtx._optimizers.mars_adamw import mars_adamw
 from gradtx._optimizers.momo import momo
+from gradtx._optimizers.momo_adam import momo_adam
 from gradtx._optimizers.muon import muon
 from gradtx._optimizers.muonh import muonh
 from gradtx._optimizers.nadam import nadam
@@ -109,6 +113,7 @@ from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
 from gradtx._optimizers.rprop import rprop
 from gradtx._optimizers.schedule_free_adamw import schedule_free_adamw
+from gradtx._optimizers.schedule_free_radam import schedule_free_radam
 from gradtx._optimizers.schedule_free_sgd import schedule_free_sgd
 from gradtx._optimizers.scion import scion
 from gradtx._optimizers.sgd import sgd
@@ -134,6 +139,7 @@ from gradtx._schedules.nadam_momentum_schedule import nadam_momentum_schedule
 from gradtx._schedules.onecycle import cosine_onecycle_schedule, linear_onecycle_schedule
 from gradtx._schedules.polynomial import constant_schedule, linear_schedule, polynomial_schedule
 from gradtx._schedules.power_schedule import power_schedule
+from gradtx._schedules.rectification_schedule import rectification_schedule
 from gradtx._schedules.rms_correction_schedule import rms_correction_schedule
 from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
@@ -150,6 +156,8 @@ from gradtx._transforms.adaptive_grad_clip import adaptive_grad_clip
 from gradtx._transforms.add_corrected_decayed_weights import add_corrected_decayed_weights
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.add_noise import add_noise
+from gradtx._transforms.add_private_noise import add_private_noise
+from gradtx._transforms.bet_on_coins import bet_on_coins
 from gradtx._transforms.cautious import cautious
 from gradtx._transforms.centralize import centralize
 from gradtx._transforms.clip import clip
@@ -163,10 +171,18 @@ from gradtx._transforms.keep_best_draw import keep_best_draw
 from gradtx._transforms.limit_norm_growth import limit_norm_growth
 from gradtx._transforms.low_rank import low_rank, orthonormal_low_rank
 from gradtx._transforms.measures import gradient_norm, nonfinite, update_gradient_cosine, update_norm, update_to_parameter_ratio
-from gradtx._transforms.normalize import normalize, normalize_rms
+from gradtx._transforms.normalize import normalize, normalize_by_update_norm, normalize_rms
 from gradtx._transforms.normalize_rows import normalize_columns, normalize_rows, sinkhorn
 from gradtx._transforms.observe import observations, observe
 from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
+from gradtx._transforms.per_example_clip_by_global_norm import per_example_clip_by_global_norm
+from gradtx._transforms.projections import (
+    projection_box,
+    projection_l1_ball,
+    projection_l2_ball,
+    projection_non_negative,
+    projection_simplex,
+)
 from gradtx._transforms.reduce_on_plateau import reduce_on_plateau
 from gradtx._transforms.reduce_variance import reduce_variance
 from gradtx._transforms.retract_to_sphere import retract_to_sphere
@@ -176,6 +192,7 @@ from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_block_norm import scale_by_block_norm
 from gradtx._transforms.scale_by_confidence import scale_by_confidence
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
+from gradtx._transforms.scale_by_dadapt import scale_by_dadapt
 from gradtx._transforms.scale_by_dog import scale_by_dog
 from gradtx._transforms.scale_by_dowg import scale_by_dowg
 from gradtx._transforms.scale_by_eigenvalues import scale_by_eigenvalues
@@ -189,8 +206,9 @@ from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_local_rate import scale_by_local_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_momo import scale_by_momo
+from gradtx._transforms.scale_by_momo_adam import scale_by_momo_adam
 from gradtx._transforms.scale_by_optimistic_gradient import scale_by_optimistic_gradient
-from gradtx._transforms.scale_by_param_block_rms import scale_by_param_block_rms
+from gradtx._transforms.scale_by_param_block_rms import scale_by_param_block_norm, scale_by_param_block_rms
 from gradtx._transforms.scale_by_polyak import scale_by_polyak
 from gradtx._transforms.scale_by_prodigy import scale_by_prodigy
 from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal_learning_rate
@@ -220,6 +238,7 @@ from gradtx._wrappers.in_basis import in_basis
 from gradtx._wrappers.in_blocks import in_blocks
 from gradtx._wrappers.layerwise import layerwise
 from gradtx._wrappers.lookahead import lookahead
+from gradtx._wrappers.mechanic import mechanic
 from gradtx._wrappers.partition import adam_elsewhere, masked, partition
 from gradtx._wrappers.scaled_in_basis import scaled_in_basis
 from gradtx._wrappers.schedule_free import schedule_free
@@ -275,6 +294,7 @@ __all__ = [
     "add_corrected_decayed_weights",
     "add_decayed_weights",
     "add_noise",
+    "add_private_noise",
     "ademamix",
     "adopt",
     "amsgrad",
@@ -282,6 +302,7 @@ __all__ = [
     "apply_updates",
     "average",
     "belief_average",
+    "bet_on_coins",
     "bfloat16",
     "bias_correction",
     "block_mean",
@@ -297,6 +318,7 @@ __all__ = [
     "clip_by_block_norm",
     "clip_by_block_rms",
     "clip_by_global_norm",
+    "cocob",
     "codec",
     "companded",
     "compensated_commit",
@@ -304,12 +326,14 @@ __all__ = [
     "cosine_decay_schedule",
     "cosine_onecycle_schedule",
     "cover",
+    "dadapt_adamw",
     "decaying_max",
     "describe",
     "dion",
     "dog",
     "dowg",
     "dozat_average",
+    "dpsgd",
     "dual_average",
     "ema",
     "ema_from_first",
@@ -357,8 +381,10 @@ __all__ = [
     "madgrad",
     "mars_adamw",
     "masked",
+    "mechanic",
     "mixed_average",
     "momo",
+    "momo_adam",
     "muon",
     "muonh",
     "nadam",
@@ -371,6 +397,7 @@ __all__ = [
     "noisy_sgd",
     "nonfinite",
     "normalize",
+    "normalize_by_update_norm",
     "normalize_columns",
     "normalize_rms",
     "normalize_rows",
@@ -387,11 +414,17 @@ __all__ = [
     "orthonormal_low_rank",
     "output_mean",
     "partition",
+    "per_example_clip_by_global_norm",
     "piecewise_constant_schedule",
     "polyak_sgd",
     "polynomial_schedule",
     "power_schedule",
     "prodigy",
+    "projection_box",
+    "projection_l1_ball",
+    "projection_l2_ball",
+    "projection_non_negative",
+    "projection_simplex",
     "psgd_kron",
     "qhadam",
     "qhm",
@@ -400,6 +433,7 @@ __all__ = [
     "random_basis",
     "random_search",
     "rank_one",
+    "rectification_schedule",
     "reduce_on_plateau",
     "reduce_variance",
     "retract_to_sphere",
@@ -417,6 +451,7 @@ __all__ = [
     "scale_by_block_norm",
     "scale_by_confidence",
     "scale_by_conjugate_gradient",
+    "scale_by_dadapt",
     "scale_by_dog",
     "scale_by_dowg",
     "scale_by_eigenvalues",
@@ -431,7 +466,9 @@ __all__ = [
     "scale_by_local_rate",
     "scale_by_momentum",
     "scale_by_momo",
+    "scale_by_momo_adam",
     "scale_by_optimistic_gradient",
+    "scale_by_param_block_norm",
     "scale_by_param_block_rms",
     "scale_by_polyak",
     "scale_by_prodigy",
@@ -450,6 +487,7 @@ __all__ = [
     "schedule",
     "schedule_free",
     "schedule_free_adamw",
+    "schedule_free_radam",
     "schedule_free_sgd",
     "scion",
     "select",

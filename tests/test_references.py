@@ -189,6 +189,24 @@ CASES = {
         follow_whole,
     ),
     "prodigy defaults": Case(gx.prodigy(), controllers.prodigy, {"d": 1e-6}, follow_whole),
+    "cocob": Case(gx.cocob(0.7, 3.0, 0.2), controllers.cocob, {"alpha": 3.0, "eps": 0.2 / 0.7}),
+    "cocob defaults": Case(gx.cocob(), controllers.cocob, {"eps": 1e-8}),
+    "dadapt_adamw": Case(
+        gx.dadapt_adamw(0.7, 0.8, 0.95, 0.3, 0.01, 0.2),
+        controllers.dadapt_adam,
+        {"d": 0.01, "gamma": 0.7, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "lamda": 0.2},
+        follow_whole,
+    ),
+    "dadapt_adamw defaults": Case(gx.dadapt_adamw(), controllers.dadapt_adam, {"d": 1e-6}, follow_whole),
+    "mechanic": Case(
+        gx.mechanic(gx.sgd(0.1), 0.2, 0.3, 0.5, (0.7, 0.95)),
+        controllers.mechanic_sgd,
+        {"gamma": 0.1, "lamda": 0.2, "s_init": 0.3, "eps": 0.5, "betas": (0.7, 0.95)},
+        follow_whole,
+    ),
+    "mechanic defaults": Case(
+        gx.mechanic(gx.sgd(1.0)), controllers.mechanic_sgd, {"gamma": 1.0, "betas": 1 - 0.1 ** np.arange(1, 7)}, follow_whole
+    ),
     "muon": Case(
         gx.muon(0.1, is_matrix, 0.8, 0.2, 0.7, 0.9, 0.3, orthogonal=gx.orthogonalize("deepseek"), scaling=gx.scale_by_larger_side()),
         matrix.muon,
@@ -343,6 +361,12 @@ CASES = {
         schedule_free.schedule_free_adamw,
         {"gamma": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "decay": 0.2, "warmup": 10},
     ),
+    "schedule_free_radam": Case(
+        gx.schedule_free_radam(0.1, 0.8, 0.9, 0.3, 0.2),
+        schedule_free.schedule_free_radam,
+        {"gamma": 0.1, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "decay": 0.2},
+    ),
+    "schedule_free_radam defaults": Case(gx.schedule_free_radam(0.1), schedule_free.schedule_free_radam, {"gamma": 0.1}),
     "schedule_free_adamw defaults": Case(gx.schedule_free_adamw(0.1), schedule_free.schedule_free_adamw, {"gamma": 0.1}),
     "muonh": Case(
         gx.muonh(0.1, is_matrix, 0.2, 0.8, 0.7, 0.9, 1e-12),
