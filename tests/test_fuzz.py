@@ -243,6 +243,13 @@ def test_describe_counts_every_byte_once(tx, problem):
     assert of_leaves == sum(of_slots[:-1])
 
 
+def test_describe_takes_no_count_for_a_slot_of_a_bare_leaf():
+    """Found by the search: any scalar of the state has the structure of parameters that are one leaf."""
+    for params, size in ((jnp.int32(1), 0), (jnp.arange(3), 0), (jnp.ones(3), 12)):
+        slots = gx.describe(gx.adam(0.1), params).split("\n\n")[2]
+        assert [row.split()[-2:] for row in slots.splitlines()[1:]] == [[str(size), "B"], [str(size), "B"], ["12", "B"]]
+
+
 @examples(60)
 @given(courses())
 def test_schedules_go_from_their_first_value_to_their_last(course):

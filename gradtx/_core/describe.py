@@ -108,14 +108,16 @@ def _slot_table(params: PyTree, state: PyTree) -> list[str]:
 def _slots(params: PyTree, state: PyTree) -> list[tuple[Any, PyTree]]:
     """The deepest subtrees of the state that are trees like the parameters, with their paths."""
     structure = jax.tree.structure(params, is_leaf=lambda leaf: leaf is None)
-    bare_array = hasattr(params, "shape") and params.shape != ()
+    bare_scalar = is_trainable(params) and jnp.shape(params) == ()
+    counts_fit = jax.tree_util.treedef_is_leaf(structure) and not bare_scalar  # anything is a tree like one leaf
 
     def fits(node: PyTree) -> bool:
         try:
             structure.flatten_up_to(node)
         except ValueError:
             return False
-        return structure.num_leaves > 0 and not (bare_array and getattr(node, "shape", None) == ())
+        leaves = jax.tree.leaves(node)
+        return structure.num_leaves > 0 and not (counts_fit and leaves and all(leaf.shape == () for leaf in leaves))
 
     def within(node: PyTree, path: tuple[Any, ...]) -> list[tuple[Any, PyTree]]:
         children = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda child: child is not node)[0]
