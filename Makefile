@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export NO_MKDOCS_2_WARNING := 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-newest check format docs certificates survey fuzz bench clean
+.PHONY: demo test test-newest check format docs certificates names survey fuzz bench clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/demo --out out
@@ -34,6 +34,10 @@ docs: $(VENV)/.check
 # Measures what docs/certificates.md shows, and writes its table.
 certificates: $(VENV)/.test
 	$(BIN)/python -m tests.certificates
+
+# Writes docs/coming-from/optax-names.md.
+names: $(VENV)/.test
+	$(BIN)/python -m tests.optax_page
 
 # Holds the laws against every factory of Optax, which takes most of an hour, and writes the tables of docs/laws.md.
 survey: $(VENV)/.test

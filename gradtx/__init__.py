@@ -1,5 +1,6 @@
 """Gradient transformations for JAX in which an optimizer is a value."""
 
+from gradtx._bases.kl import kl_eigensystem
 from gradtx._bases.kronecker import kronecker_eigenbasis, kronecker_eigensystem
 from gradtx._bases.low_rank import low_rank_basis
 from gradtx._bases.random import random_basis
@@ -59,6 +60,7 @@ from gradtx._optimizers.adadelta import adadelta
 from gradtx._optimizers.adafactor import adafactor
 from gradtx._optimizers.adagrad import adagrad
 from gradtx._optimizers.adam import adam
+from gradtx._optimizers.adam_mini import adam_mini
 from gradtx._optimizers.adamax import adamax
 from gradtx._optimizers.adamaxw import adamaxw
 from gradtx._optimizers.adamc import adamc
@@ -70,12 +72,18 @@ from gradtx._optimizers.ademamix import ademamix
 from gradtx._optimizers.adopt import adopt
 from gradtx._optimizers.amsgrad import amsgrad
 from gradtx._optimizers.apollo import apollo
+from gradtx._optimizers.came import came
 from gradtx._optimizers.centered_rmsprop import centered_rmsprop
+from gradtx._optimizers.cocob import cocob
+from gradtx._optimizers.dadapt_adamw import dadapt_adamw
+from gradtx._optimizers.dion import dion
 from gradtx._optimizers.dog import dog
 from gradtx._optimizers.dowg import dowg
+from gradtx._optimizers.dpsgd import dpsgd
 from gradtx._optimizers.fromage import fromage
 from gradtx._optimizers.ftrl import ftrl
 from gradtx._optimizers.galore import galore
+from gradtx._optimizers.kl_shampoo import kl_shampoo
 from gradtx._optimizers.lamb import lamb
 from gradtx._optimizers.laprop import laprop
 from gradtx._optimizers.lars import lars
@@ -83,6 +91,7 @@ from gradtx._optimizers.lion import lion
 from gradtx._optimizers.madgrad import madgrad
 from gradtx._optimizers.mars_adamw import mars_adamw
 from gradtx._optimizers.momo import momo
+from gradtx._optimizers.momo_adam import momo_adam
 from gradtx._optimizers.muon import muon
 from gradtx._optimizers.muonh import muonh
 from gradtx._optimizers.nadam import nadam
@@ -96,6 +105,7 @@ from gradtx._optimizers.optimistic_adam import optimistic_adam
 from gradtx._optimizers.optimistic_gradient_descent import optimistic_gradient_descent
 from gradtx._optimizers.polyak_sgd import polyak_sgd
 from gradtx._optimizers.prodigy import prodigy
+from gradtx._optimizers.psgd_kron import psgd_kron
 from gradtx._optimizers.qhadam import qhadam
 from gradtx._optimizers.qhm import qhm
 from gradtx._optimizers.radam import radam
@@ -103,6 +113,7 @@ from gradtx._optimizers.random_search import random_search
 from gradtx._optimizers.rmsprop import rmsprop
 from gradtx._optimizers.rprop import rprop
 from gradtx._optimizers.schedule_free_adamw import schedule_free_adamw
+from gradtx._optimizers.schedule_free_radam import schedule_free_radam
 from gradtx._optimizers.schedule_free_sgd import schedule_free_sgd
 from gradtx._optimizers.scion import scion
 from gradtx._optimizers.sgd import sgd
@@ -123,15 +134,18 @@ from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_
 from gradtx._schedules.decay import exponential_decay, inverse_sqrt_schedule, inverse_time_decay, staircase_decay
 from gradtx._schedules.half_life_schedule import half_life_schedule
 from gradtx._schedules.joining import join_schedules, piecewise_constant_schedule, shifted_schedule
+from gradtx._schedules.kron_period_schedule import kron_period_schedule
 from gradtx._schedules.nadam_momentum_schedule import nadam_momentum_schedule
 from gradtx._schedules.onecycle import cosine_onecycle_schedule, linear_onecycle_schedule
 from gradtx._schedules.polynomial import constant_schedule, linear_schedule, polynomial_schedule
 from gradtx._schedules.power_schedule import power_schedule
+from gradtx._schedules.rectification_schedule import rectification_schedule
 from gradtx._schedules.rms_correction_schedule import rms_correction_schedule
 from gradtx._schedules.sgdr_schedule import sgdr_schedule
 from gradtx._schedules.warmup_stable_decay import warmup_stable_decay_schedule
 from gradtx._storage.bfloat16 import bfloat16
 from gradtx._storage.block_mean import block_mean
+from gradtx._storage.channel_mean import channel_mean
 from gradtx._storage.codec import Codec, Coding, codec
 from gradtx._storage.companded import companded
 from gradtx._storage.cover import cover
@@ -142,6 +156,8 @@ from gradtx._transforms.adaptive_grad_clip import adaptive_grad_clip
 from gradtx._transforms.add_corrected_decayed_weights import add_corrected_decayed_weights
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.add_noise import add_noise
+from gradtx._transforms.add_private_noise import add_private_noise
+from gradtx._transforms.bet_on_coins import bet_on_coins
 from gradtx._transforms.cautious import cautious
 from gradtx._transforms.centralize import centralize
 from gradtx._transforms.clip import clip
@@ -153,11 +169,20 @@ from gradtx._transforms.follow_regularized_leader import follow_regularized_lead
 from gradtx._transforms.grams import grams
 from gradtx._transforms.keep_best_draw import keep_best_draw
 from gradtx._transforms.limit_norm_growth import limit_norm_growth
+from gradtx._transforms.low_rank import low_rank, orthonormal_low_rank
 from gradtx._transforms.measures import gradient_norm, nonfinite, update_gradient_cosine, update_norm, update_to_parameter_ratio
-from gradtx._transforms.normalize import normalize, normalize_rms
+from gradtx._transforms.normalize import normalize, normalize_by_update_norm, normalize_rms
 from gradtx._transforms.normalize_rows import normalize_columns, normalize_rows, sinkhorn
 from gradtx._transforms.observe import observations, observe
 from gradtx._transforms.orthogonalize import orthogonalize, orthogonalize_by
+from gradtx._transforms.per_example_clip_by_global_norm import per_example_clip_by_global_norm
+from gradtx._transforms.projections import (
+    projection_box,
+    projection_l1_ball,
+    projection_l2_ball,
+    projection_non_negative,
+    projection_simplex,
+)
 from gradtx._transforms.reduce_on_plateau import reduce_on_plateau
 from gradtx._transforms.reduce_variance import reduce_variance
 from gradtx._transforms.retract_to_sphere import retract_to_sphere
@@ -165,21 +190,25 @@ from gradtx._transforms.sam import sam
 from gradtx._transforms.scale import scale
 from gradtx._transforms.scale_by_abs import scale_by_abs
 from gradtx._transforms.scale_by_block_norm import scale_by_block_norm
+from gradtx._transforms.scale_by_confidence import scale_by_confidence
 from gradtx._transforms.scale_by_conjugate_gradient import scale_by_conjugate_gradient
+from gradtx._transforms.scale_by_dadapt import scale_by_dadapt
 from gradtx._transforms.scale_by_dog import scale_by_dog
 from gradtx._transforms.scale_by_dowg import scale_by_dowg
 from gradtx._transforms.scale_by_eigenvalues import scale_by_eigenvalues
 from gradtx._transforms.scale_by_extrapolated_momentum import scale_by_extrapolated_momentum
 from gradtx._transforms.scale_by_hessian import scale_by_hessian
 from gradtx._transforms.scale_by_hessian_diagonal import scale_by_hessian_diagonal
+from gradtx._transforms.scale_by_kron import scale_by_kron
 from gradtx._transforms.scale_by_lagged_belief import scale_by_lagged_belief
 from gradtx._transforms.scale_by_lagged_rms import scale_by_lagged_rms
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_local_rate import scale_by_local_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 from gradtx._transforms.scale_by_momo import scale_by_momo
+from gradtx._transforms.scale_by_momo_adam import scale_by_momo_adam
 from gradtx._transforms.scale_by_optimistic_gradient import scale_by_optimistic_gradient
-from gradtx._transforms.scale_by_param_block_rms import scale_by_param_block_rms
+from gradtx._transforms.scale_by_param_block_rms import scale_by_param_block_norm, scale_by_param_block_rms
 from gradtx._transforms.scale_by_polyak import scale_by_polyak
 from gradtx._transforms.scale_by_prodigy import scale_by_prodigy
 from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal_learning_rate
@@ -191,20 +220,25 @@ from gradtx._transforms.scale_by_stddev import scale_by_stddev
 from gradtx._transforms.scale_by_step_rms import scale_by_step_rms
 from gradtx._transforms.scale_by_tree import scale_by_tree
 from gradtx._transforms.scale_by_trust_ratio import scale_by_trust_ratio
+from gradtx._transforms.scaled_sign import scaled_sign
 from gradtx._transforms.shrink_weights import shrink_weights
 from gradtx._transforms.sign import sign
 from gradtx._transforms.subtract_decayed_weights import subtract_decayed_weights
+from gradtx._transforms.top_k import top_k
 from gradtx._transforms.zero_nonfinite import zero_nonfinite
 from gradtx._wrappers.accumulate import accumulate
 from gradtx._wrappers.add import add
 from gradtx._wrappers.average import average
 from gradtx._wrappers.cautious_weight_decay import cautious_weight_decay
+from gradtx._wrappers.error_feedback import error_feedback
 from gradtx._wrappers.every import every
 from gradtx._wrappers.freeze import freeze
 from gradtx._wrappers.graft import graft
 from gradtx._wrappers.in_basis import in_basis
+from gradtx._wrappers.in_blocks import in_blocks
 from gradtx._wrappers.layerwise import layerwise
 from gradtx._wrappers.lookahead import lookahead
+from gradtx._wrappers.mechanic import mechanic
 from gradtx._wrappers.partition import adam_elsewhere, masked, partition
 from gradtx._wrappers.scaled_in_basis import scaled_in_basis
 from gradtx._wrappers.schedule_free import schedule_free
@@ -247,6 +281,7 @@ __all__ = [
     "adagrad",
     "adam",
     "adam_elsewhere",
+    "adam_mini",
     "adamax",
     "adamaxw",
     "adamc",
@@ -259,6 +294,7 @@ __all__ = [
     "add_corrected_decayed_weights",
     "add_decayed_weights",
     "add_noise",
+    "add_private_noise",
     "ademamix",
     "adopt",
     "amsgrad",
@@ -266,19 +302,23 @@ __all__ = [
     "apply_updates",
     "average",
     "belief_average",
+    "bet_on_coins",
     "bfloat16",
     "bias_correction",
     "block_mean",
+    "came",
     "cautious",
     "cautious_weight_decay",
     "centered_rmsprop",
     "centralize",
     "chain",
+    "channel_mean",
     "check_gradient",
     "clip",
     "clip_by_block_norm",
     "clip_by_block_rms",
     "clip_by_global_norm",
+    "cocob",
     "codec",
     "companded",
     "compensated_commit",
@@ -286,14 +326,18 @@ __all__ = [
     "cosine_decay_schedule",
     "cosine_onecycle_schedule",
     "cover",
+    "dadapt_adamw",
     "decaying_max",
     "describe",
+    "dion",
     "dog",
     "dowg",
     "dozat_average",
+    "dpsgd",
     "dual_average",
     "ema",
     "ema_from_first",
+    "error_feedback",
     "eval_params",
     "every",
     "exponential_decay",
@@ -311,12 +355,16 @@ __all__ = [
     "hyperparameters",
     "identity",
     "in_basis",
+    "in_blocks",
     "int4",
     "int8",
     "inverse_sqrt_schedule",
     "inverse_time_decay",
     "join_schedules",
     "keep_best_draw",
+    "kl_eigensystem",
+    "kl_shampoo",
+    "kron_period_schedule",
     "kronecker_eigenbasis",
     "kronecker_eigensystem",
     "lamb",
@@ -328,12 +376,15 @@ __all__ = [
     "linear_schedule",
     "lion",
     "lookahead",
+    "low_rank",
     "low_rank_basis",
     "madgrad",
     "mars_adamw",
     "masked",
+    "mechanic",
     "mixed_average",
     "momo",
+    "momo_adam",
     "muon",
     "muonh",
     "nadam",
@@ -346,6 +397,7 @@ __all__ = [
     "noisy_sgd",
     "nonfinite",
     "normalize",
+    "normalize_by_update_norm",
     "normalize_columns",
     "normalize_rms",
     "normalize_rows",
@@ -359,13 +411,21 @@ __all__ = [
     "optimistic_gradient_descent",
     "orthogonalize",
     "orthogonalize_by",
+    "orthonormal_low_rank",
     "output_mean",
     "partition",
+    "per_example_clip_by_global_norm",
     "piecewise_constant_schedule",
     "polyak_sgd",
     "polynomial_schedule",
     "power_schedule",
     "prodigy",
+    "projection_box",
+    "projection_l1_ball",
+    "projection_l2_ball",
+    "projection_non_negative",
+    "projection_simplex",
+    "psgd_kron",
     "qhadam",
     "qhm",
     "quasi_hyperbolic",
@@ -373,6 +433,7 @@ __all__ = [
     "random_basis",
     "random_search",
     "rank_one",
+    "rectification_schedule",
     "reduce_on_plateau",
     "reduce_variance",
     "retract_to_sphere",
@@ -388,13 +449,16 @@ __all__ = [
     "scale_by_abs",
     "scale_by_aspect_ratio",
     "scale_by_block_norm",
+    "scale_by_confidence",
     "scale_by_conjugate_gradient",
+    "scale_by_dadapt",
     "scale_by_dog",
     "scale_by_dowg",
     "scale_by_eigenvalues",
     "scale_by_extrapolated_momentum",
     "scale_by_hessian",
     "scale_by_hessian_diagonal",
+    "scale_by_kron",
     "scale_by_lagged_belief",
     "scale_by_lagged_rms",
     "scale_by_larger_side",
@@ -402,7 +466,9 @@ __all__ = [
     "scale_by_local_rate",
     "scale_by_momentum",
     "scale_by_momo",
+    "scale_by_momo_adam",
     "scale_by_optimistic_gradient",
+    "scale_by_param_block_norm",
     "scale_by_param_block_rms",
     "scale_by_polyak",
     "scale_by_prodigy",
@@ -417,9 +483,11 @@ __all__ = [
     "scale_by_trust_ratio",
     "scaled_in_basis",
     "scaled_schedule",
+    "scaled_sign",
     "schedule",
     "schedule_free",
     "schedule_free_adamw",
+    "schedule_free_radam",
     "schedule_free_sgd",
     "scion",
     "select",
@@ -448,6 +516,7 @@ __all__ = [
     "summed_schedule",
     "tiger",
     "to_spec",
+    "top_k",
     "trace",
     "transformation",
     "two_rate_average",

@@ -74,8 +74,10 @@ def one_digit(size: float) -> str:
 
 def parts(tx: gx.GradientTransformation) -> list[str]:
     """The parts an optimizer is made of, as `describe` prints them."""
-    lines = gx.describe(tx, jax.ShapeDtypeStruct((2,), "float32")).split("\n\n")[0].splitlines()
-    return [line.strip() for line in lines if re.match(r"  \S", line)]
+    lines = gx.describe(tx, jax.ShapeDtypeStruct((2, 2), "float32")).split("\n\n")[0].splitlines()
+    depths = [len(line) - len(line.lstrip()) for line in lines]
+    leaves = [line.strip() for line, own, below in zip(lines, depths, [*depths[1:], 0], strict=True) if below <= own]
+    return [line for line in leaves if "..." not in line]
 
 
 def corrects(part: str) -> bool:
@@ -94,7 +96,7 @@ def epsilon(tx: gx.GradientTransformation) -> str:
 
 def corrected(tx: gx.GradientTransformation) -> str:
     """Which averages are corrected for starting at zero."""
-    return ", ".join("m" if part.startswith("scale_by_momentum(") else "v" for part in parts(tx) if corrects(part)) or "–"
+    return ", ".join(dict.fromkeys("m" if part.startswith("scale_by_momentum(") else "v" for part in parts(tx) if corrects(part))) or "–"
 
 
 def citation(row: Certificate) -> str:

@@ -66,7 +66,7 @@ FINDERS: dict[str, tuple[Case, str]] = {
     "D23": (on_the_usual_tree("sm3", learning_rate=0.1), "every_kind_of_tree"),
     "D24": (of_row("contrib.dadapt_adamw"), "complex_equals_real_and_imaginary_parts"),
     "D25": (of_row("novograd"), "missing_parameters_are_named"),
-    "D26": (of_row("contrib.reduce_on_plateau", law="vmap_over_every_number_equals_a_loop"), "vmap_over_every_number_equals_a_loop"),
+    "D26": (of_row("MultiSteps", law="every_number_can_be_traced"), "every_number_can_be_traced"),
     "D27": (of_row("clip_by_global_norm"), "no_false_alarm_of_nan_checking"),
     "D28": (of_row("normalize_by_update_norm"), "mixed_dtypes_keep_their_own"),
     "rprop": (from_its_paper("rprop"), "trajectory_is_the_references"),

@@ -43,10 +43,17 @@ def _draws(search: gx.GradientTransformation, x: jax.Array) -> jax.Array:
     return jax.lax.scan(step, search.init(x), None, length=STEPS)[1]
 
 
+def on_gradients(tx: gx.GradientTransformation, gradients: Path) -> Path:
+    """The points after every step on these gradients, from the drawn start."""
+    start, _ = draws()
+    with jax.enable_x64(True):
+        return jax.tree.map(np.asarray, _on_gradients(tx, start, gradients))
+
+
 def in_gradtx(tx: gx.GradientTransformation) -> Path:
     """The points after every step on the drawn gradients."""
-    with jax.enable_x64(True):
-        return jax.tree.map(np.asarray, _on_gradients(tx, *draws()))
+    _, gradients = draws()
+    return on_gradients(tx, gradients)
 
 
 def on_bowl(tx: gx.GradientTransformation) -> np.ndarray:

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradtx import apply_updates
 from gradtx.testing import Case, Survival
 from tests.mannered import Pair, is_none, mannered, stateless, trainable, wide, zeros
 from tests.references import averages, momentum
@@ -363,6 +364,114 @@ def scheduled(learning_rate: Any, ahead: int) -> Pair:
     return mannered(lambda params: {"t": started()}, update)
 
 
+def careful(learning_rate: Any, smaller: Callable[[Any, Any], Any]) -> Pair:
+    """Descent whose rate is at most 1; `smaller` chooses."""
+    return stateless(lambda g: -smaller(learning_rate, 1.0) * g)
+
+
+def warming_up(learning_rate: Any, warmup: Any, larger: Callable[[Any, Any], Any]) -> Pair:
+    """Descent whose rate rises linearly over the first steps; `larger` keeps their number from being zero."""
+
+    def update(updates: Any, state: Any) -> Any:
+        t = counted(state["t"])
+
+        def rule(g: jax.Array) -> jax.Array:
+            steps = larger(warmup, 1)
+            return -learning_rate * g * jnp.minimum(t / steps, 1).astype(g.dtype)
+
+        return jax.tree.map(rule, updates), {"t": t}
+
+    return mannered(lambda params: {"t": started()}, update)
+
+
+def searching(learning_rate: Any, moves_on: bool) -> Pair:
+    """A random search: a Gaussian step where it lowers the loss, none where it does not."""
+    draws = noisy(learning_rate, moves_on, by_leaf=True)
+
+    def none(leaf: Any) -> Any:
+        return jnp.zeros_like(leaf) if trainable(leaf) else leaf
+
+    def update(updates: Any, state: Any, params: Any = None, *, value_fn: Any, **extras: Any) -> Any:
+        if params is None:
+            raise ValueError("a random search needs the parameters: call update(gradients, state, params).")
+        still = jax.tree.map(none, updates)
+        step, state = draws.update(still, state, params, **extras)
+        better = value_fn(apply_updates(params, step)) < value_fn(params)
+        return jax.tree.map(lambda d, s: jnp.where(better, d, s) if trainable(s) else d, step, still, is_leaf=is_none), state
+
+    return Pair(draws.init, update)
+
+
+def counting_as(learning_rate: Any, number: Callable[[jax.Array, jax.Array], jax.Array]) -> Pair:
+    """Descent whose steps are a tenth smaller each; `number(t, g)` is the exponent."""
+
+    def update(updates: Any, state: Any) -> Any:
+        new = jax.tree.map(lambda g: -learning_rate * g * 0.9 ** number(state["t"], g), updates)
+        return new, {"t": counted(state["t"])}
+
+    return mannered(lambda params: {"t": started()}, update)
+
+
+def listing(learning_rate: Any, keeps: bool) -> Pair:
+    """Descent, which keeps a list of the gradients that it saw, for a look at them later."""
+    seen: list[Any] = []
+
+    def rule(g: jax.Array) -> jax.Array:
+        if keeps:
+            seen.append(g)
+        return -learning_rate * g
+
+    return stateless(rule)
+
+
+def slowing_from(learning_rate: Any, start: Callable[[], Callable[[], jax.Array]]) -> Pair:
+    """Descent with steps that shrink as 1 / √t; `start()` gives what makes the first count."""
+    first = start()
+
+    def update(updates: Any, state: Any) -> Any:
+        t = counted(state["t"])
+        return jax.tree.map(lambda g: -learning_rate * g * inverse_root(t, g), updates), {"t": t}
+
+    return mannered(lambda params: {"t": first()}, update)
+
+
+def one_for_all() -> Callable[[], jax.Array]:
+    zero = started()
+    return lambda: zero
+
+
+def one_for_each() -> Callable[[], jax.Array]:
+    return started
+
+
+def bounding(learning_rate: Any, bounded: Callable[[jax.Array], jax.Array]) -> Pair:
+    """Descent along g / max(|g|, 1)."""
+
+    def update(updates: Any, state: Any, params: Any = None, **extras: Any) -> Any:
+        return descent.update(jax.tree.map(lambda g: bounded(jnp.asarray(g)) if trainable(g) else g, updates), state, params, **extras)
+
+    descent = descending(learning_rate)
+    return Pair(descent.init, update)
+
+
+def within_one(g: jax.Array) -> jax.Array:
+    return (g / jnp.maximum(jnp.abs(g), 1)).astype(g.dtype)
+
+
+def within_one_by_parts(g: jax.Array) -> jax.Array:
+    return jax.lax.complex(within_one(g.real), within_one(g.imag)) if jnp.iscomplexobj(g) else within_one(g)
+
+
+def fading_with_depth(learning_rate: Any, factor: float) -> Pair:
+    """Descent that is `factor` slower with each leaf of the tree than with the one before."""
+
+    def update(updates: Any, state: Any) -> Any:
+        leaves, structure = jax.tree.flatten(updates)
+        return structure.unflatten([-learning_rate * factor**k * leaf for k, leaf in enumerate(leaves)]), state
+
+    return mannered(lambda params: {}, update)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Planted:
     """A bug: the law of the kit that catches it, what is wrong, the transformation that has it, and its twin without it."""
@@ -372,6 +481,8 @@ class Planted:
     wrong: str
     broken: Callable[[Any], Pair]
     twin: Callable[[Any], Pair]
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """What both take beside the learning rate; each has a default."""
     extras: tuple[str, ...] = ()
     """The extras that both need."""
     survives: Survival = "all"
@@ -387,7 +498,7 @@ class Planted:
         """One of the two as a case of the kit."""
         reference = None if self.reference is None else functools.partial(self.reference, alpha=0.1)
         about = {"survives": self.survives, "reference": reference, "name": self.name}
-        return Case(make, {"learning_rate": 0.1}, self.extras, **about)
+        return Case(make, {"learning_rate": 0.1, **self.arguments}, self.extras, **about)
 
 
 def corrected(x: Any, gradients: Any, alpha: float) -> Iterator[Any]:
@@ -463,7 +574,9 @@ PLANTED = [
         "a Python branch depends on the gradient",
         clipping_in_python,
         clipping,
-        also=dict.fromkeys((*TRACED_STEP, "strict_promotion_is_kept", "random_draws_are_fresh"), UNTRACEABLE_STEP),
+        also=dict.fromkeys(
+            (*TRACED_STEP, "strict_promotion_is_kept", "random_draws_are_fresh", "customary_extras_may_be_passed"), UNTRACEABLE_STEP
+        ),
     ),
     Planted(
         "moments in the parameters' dtype",
@@ -643,5 +756,63 @@ PLANTED = [
         "the rate is taken of this step and of the next at once",
         lambda learning_rate: scheduled(learning_rate, ahead=1),
         lambda learning_rate: scheduled(learning_rate, ahead=0),
+    ),
+    Planted(
+        "number compared in Python",
+        "every_number_can_be_traced",
+        "the rate is compared with another in Python, which needs it when the step is compiled",
+        lambda learning_rate: careful(learning_rate, min),
+        lambda learning_rate: careful(learning_rate, jnp.minimum),
+    ),
+    Planted(
+        "integer compared in Python",
+        "every_number_can_be_traced",
+        "the length of the warmup is compared with 1 in Python",
+        lambda learning_rate, warmup=3: warming_up(learning_rate, warmup, max),
+        lambda learning_rate, warmup=3: warming_up(learning_rate, warmup, jnp.maximum),
+        arguments={"warmup": 3},
+    ),
+    Planted(
+        "search with one draw",
+        "random_draws_are_fresh",
+        "the key never moves on, so that the search tries one direction for ever",
+        lambda learning_rate: searching(learning_rate, moves_on=False),
+        lambda learning_rate: searching(learning_rate, moves_on=True),
+        extras=("value_fn",),
+    ),
+    Planted(
+        "integer among floats",
+        "strict_promotion_is_kept",
+        "the exponent of a float is an integer, whose dtype depends on the mode",
+        lambda learning_rate: counting_as(learning_rate, lambda t, g: t),
+        lambda learning_rate: counting_as(learning_rate, lambda t, g: t.astype(g.dtype)),
+    ),
+    Planted(
+        "gradients kept in a list",
+        "nothing_leaks",
+        "a list outside of the step keeps its tracers",
+        lambda learning_rate: listing(learning_rate, keeps=True),
+        lambda learning_rate: listing(learning_rate, keeps=False),
+    ),
+    Planted(
+        "one array for every state",
+        "donation_works",
+        "init returns the same array each time, which is gone once a step has taken it",
+        lambda learning_rate: slowing_from(learning_rate, one_for_all),
+        lambda learning_rate: slowing_from(learning_rate, one_for_each),
+    ),
+    Planted(
+        "complex number as one",
+        "complex_equals_real_and_imaginary_parts",
+        "the modulus is bounded where each part should be",
+        lambda learning_rate: bounding(learning_rate, within_one),
+        lambda learning_rate: bounding(learning_rate, within_one_by_parts),
+    ),
+    Planted(
+        "rule by place",
+        "arranging_leaves_changes_nothing",
+        "how fast a leaf trains depends on its place in the tree",
+        lambda learning_rate: fading_with_depth(learning_rate, 0.5),
+        lambda learning_rate: fading_with_depth(learning_rate, 1.0),
     ),
 ]

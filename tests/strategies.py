@@ -227,7 +227,25 @@ optimizers = st.one_of(
     st.builds(gx.lion, FACTORS),
     st.builds(gx.rmsprop, FACTORS, momentum=linear_moments),
 )
-rates = st.one_of(st.builds(gx.scale_by_learning_rate, FACTORS), optimizers)
+rarer = st.one_of(
+    st.builds(gx.adadelta, FACTORS, DECAYS, EPS),
+    st.builds(gx.adagrad, FACTORS, FACTORS, EPS),
+    st.builds(gx.adan, FACTORS, DECAYS, DECAYS, DECAYS, EPS, FACTORS),
+    st.builds(gx.ademamix, FACTORS, DECAYS, DECAYS, DECAYS, FACTORS, EPS, FACTORS),
+    st.builds(gx.adopt, FACTORS, DECAYS, DECAYS, EPS),
+    st.builds(gx.fromage, FACTORS),
+    st.builds(gx.lamb, FACTORS, DECAYS, DECAYS, EPS, FACTORS),
+    st.builds(gx.lars, FACTORS, FACTORS, FACTORS, linear_moments),
+    st.builds(gx.madgrad, FACTORS, DECAYS, EPS),
+    st.builds(gx.nadam, FACTORS, DECAYS, DECAYS, EPS),
+    st.builds(gx.novograd, FACTORS, DECAYS, DECAYS, EPS, FACTORS),
+    st.builds(gx.optimistic_adam, FACTORS, FACTORS, FACTORS, DECAYS, DECAYS, EPS),
+    st.builds(gx.qhadam, FACTORS, DECAYS, DECAYS, nu1=numbers(0.0, 1.0), nu2=numbers(0.0, 1.0), eps=EPS),
+    st.builds(gx.yogi, FACTORS, DECAYS, DECAYS, EPS, EPS),
+)
+"""Optimizers for the long search, each with operations that compile for no other."""
+
+rates = st.one_of(st.builds(gx.scale_by_learning_rate, FACTORS), optimizers, *([rarer] if TIMES else []))
 
 
 @st.composite
@@ -280,9 +298,22 @@ def freeze_some(inner: gx.GradientTransformation) -> gx.GradientTransformation:
     return gx.freeze(some_leaves, inner)
 
 
+def every_other(inner: gx.GradientTransformation) -> gx.GradientTransformation:
+    return gx.accumulate(inner, 2.0)
+
+
+def averaged(inner: gx.GradientTransformation) -> gx.GradientTransformation:
+    return gx.average(inner, 0.9)
+
+
+def itself(tx: gx.GradientTransformation) -> gx.GradientTransformation:
+    return tx
+
+
 @st.composite
 def whole(draw: Any, smooth: bool = False, functions: bool = True) -> gx.GradientTransformation:
-    """An optimizer: its parts, some of them wrapped."""
+    """An optimizer: its parts, some of them wrapped; in the long search a wrapper around all of it."""
     wrappers = [call_mine, gx.skip_nonfinite, *([freeze_nothing, freeze_some] if functions else [])]
     found = draw(parts(smooth))
-    return gx.chain(*(draw(wrapped(found, wrappers, 1)) if draw(st.booleans()) else found))
+    tx = gx.chain(*(draw(wrapped(found, wrappers, 1)) if draw(st.booleans()) else found))
+    return draw(st.sampled_from([itself, every_other, averaged]))(tx) if TIMES else tx

@@ -196,6 +196,27 @@ def test_two_averages_are_refused(tx, places):
         gx.eval_params(tx, params, tx.init(params))
 
 
+def test_groups_with_averages_of_their_own_are_evaluated_each_by_itself():
+    first, second = gx.average(gx.sgd(0.1), 0.9), gx.chain(gx.clip(1.0), gx.lookahead(gx.sgd(0.2), STEPS - 1))
+    tx = gx.chain(gx.scale(0.5), gx.partition(("w", first), (None, second)))
+    points, found = evaluated(tx)
+    for where, alone in (("w", first), ("b", second)):
+        expected_points, expected = evaluated(gx.chain(gx.scale(0.5), gx.masked(where, alone)))
+        np.testing.assert_allclose([p[where] for p in points], [p[where] for p in expected_points], rtol=1e-6)
+        np.testing.assert_allclose(found[where], expected[where], rtol=1e-6)
+        assert not np.allclose(found[where], points[-1][where])
+
+
+def test_two_averages_of_one_group_are_refused_and_so_is_one_around_all_groups():
+    params, plain = make_params(), (None, gx.sgd(0.1))
+    twice = gx.partition(("w", gx.average(gx.lookahead(gx.sgd(0.1)))), (None, gx.average(gx.sgd(0.1))))
+    around = gx.average(gx.partition(("w", gx.lookahead(gx.sgd(0.1))), plain))
+    behind = gx.chain(gx.partition(("w", gx.lookahead(gx.sgd(0.1))), plain), gx.average(gx.identity()))
+    for tx in (twice, around, behind):
+        with pytest.raises(ValueError, match="each keep parameters to evaluate at, and only one can be meant"):
+            gx.eval_params(tx, params, tx.init(params))
+
+
 def test_what_cannot_be_seen_through_is_refused():
     params = make_params()
     tx = gx.add(gx.average(gx.sgd(0.1)), gx.sgd(0.1))

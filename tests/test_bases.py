@@ -104,7 +104,7 @@ def test_only_a_basis_makes_coordinates():
         gx.kronecker_eigenbasis(gx.ema(0.9)).init({"b": jnp.ones(3)})
 
 
-@pytest.mark.parametrize("make", [gx.soap, gx.shampoo, gx.galore])
+@pytest.mark.parametrize("make", [gx.soap, gx.shampoo, gx.galore, gx.kl_shampoo, lambda lr, where: gx.dion(lr, where, 7)])
 def test_a_basis_stays_where_it_was_made(make):
     """On eight devices: two steps share one compilation, and no slot moves."""
     mesh = jax.make_mesh((8,), ("x",), axis_types=(jax.sharding.AxisType.Auto,))
@@ -151,3 +151,97 @@ def test_norms_grow_by_a_factor_at_most():
     sizes = [1.0, 10.0, 1.0, 0.0, 7.0]
     norms = [float(jnp.linalg.norm(u)) for u, _ in steps(tx, [s * jnp.array([0.6, 0.8]) for s in sizes], jnp.zeros(2))]
     assert np.allclose(norms, [1.0, 1.5, 1.0, 0.0, 7.0])
+
+
+def test_kron_whitens_what_has_a_kronecker_covariance_and_stays_bounded_without_gradient():
+    """Gradients L Z R with Z Gaussian leave it as uncorrelated numbers of variance 1."""
+    left, right = np.array([[1.0, 0.0, 0.0], [3.0, 10.0, 0.0], [0.0, 20.0, 50.0]]), np.diag([1.0, 0.1, 10.0, 3.0])
+    tx = gx.scale_by_kron(3, 1.0)
+
+    def step(state, key):
+        updates, state = tx.update({"w": left @ jax.random.normal(key, (3, 4)) @ right}, state)
+        return state, updates["w"].ravel()
+
+    state, updates = jax.lax.scan(step, tx.init({"w": jnp.zeros((3, 4))}), jax.random.split(jax.random.key(0), 3000))
+    np.testing.assert_allclose(np.cov(updates[1000:].T), np.eye(12), atol=0.3)
+    zero = {"w": jnp.zeros((3, 4))}
+    still, _ = jax.lax.scan(lambda state, _: (tx.update(zero, state)[1], None), state, None, length=2000)
+    factors = still["scale_by_kron"]["factors"]
+    assert all(bool(jnp.all(jnp.abs(q["w"]) < 1e6)) for q in factors.values())
+
+
+def test_kron_fits_at_its_period():
+    tx, x = gx.scale_by_kron(3, 7.0), {"w": jnp.ones((3, 4))}
+    state, fits = tx.init(x), []
+    for k in range(30):
+        _, new = tx.update(x, state)
+        moved = not np.array_equal(new["scale_by_kron"]["factors"]["axis_0"]["w"], state["scale_by_kron"]["factors"]["axis_0"]["w"])
+        fits, state = fits + [k] * moved, new
+    assert fits == [0, 7, 14, 21, 28]
+
+
+def test_blocks_are_leaves_of_their_own():
+    """Shampoo in blocks is Shampoo on the blocks, with as much state; what fits in one block stays as it is."""
+    params = {"w": drawn((5, 7), 1)[0], "small": drawn((3, 2), 1)[0], "b": drawn((9,), 1)[0]}
+    cuts = {
+        "block_0_0": np.s_[:3, :3],
+        "block_0_1": np.s_[:3, 3:6],
+        "block_0_2": np.s_[:3, 6:],
+        "block_1_0": np.s_[3:, :3],
+        "block_1_1": np.s_[3:, 3:6],
+        "block_1_2": np.s_[3:, 6:],
+    }
+
+    def apart(tree):
+        return {**tree, "w": {name: tree["w"][where] for name, where in cuts.items()}}
+
+    gradients = [{name: g[k] for name, g in {name: drawn(p.shape, 6, 3) for name, p in params.items()}.items()} for k in range(6)]
+    whole, pieces = gx.shampoo(0.1, is_matrix, every=2, block=3), gx.shampoo(0.1, is_matrix, every=2)
+    runs = zip(steps(whole, gradients, params), steps(pieces, map(apart, gradients), apart(params)), strict=True)
+    for (updates, state), (expected, alone) in runs:
+        assert sum(leaf.size for leaf in jax.tree.leaves(state)) == sum(leaf.size for leaf in jax.tree.leaves(alone))
+        for name, where in cuts.items():
+            np.testing.assert_allclose(updates["w"][where], expected["w"][name], rtol=1e-5, atol=1e-6)
+        for name in ("small", "b"):
+            np.testing.assert_allclose(updates[name], expected[name], rtol=1e-5, atol=1e-6)
+    assert gx.in_blocks(gx.sgd(0.1)) == gx.sgd(0.1)
+    with pytest.raises(ValueError, match="size must be at least 1, got 0"):
+        gx.in_blocks(gx.sgd(0.1), 0).init(params)
+
+
+def test_kl_factors_have_the_size_of_the_covariance():
+    """Gradients of covariance L ⊗ R come out uncorrelated with variance 1, whatever their sizes, without a graft."""
+    left, right = np.diag([1.0, 30.0, 0.1]), np.array([[2.0, 0.0], [5.0, 0.3]])
+    tx = gx.in_basis(gx.kl_eigensystem(0.99, 2), gx.scale_by_eigenvalues(0.5, 1e-8))
+
+    def step(state, key):
+        updates, state = tx.update({"w": left @ jax.random.normal(key, (3, 2)) @ right}, state)
+        return state, updates["w"].ravel()
+
+    _, updates = jax.lax.scan(step, tx.init({"w": jnp.zeros((3, 2))}), jax.random.split(jax.random.key(1), 4000))
+    np.testing.assert_allclose(np.cov(updates[2000:].T), np.eye(6), atol=0.2)
+
+
+def test_kl_stays_finite_without_gradient_and_after_a_huge_one():
+    tx, x = gx.kl_shampoo(0.1, is_matrix), {"w": jnp.ones((3, 4))}
+    state = tx.init(x)
+    for size, count in ((1.0, 3), (0.0, 3000), (1e30, 2), (1.0, 50)):
+
+        def step(state, _, size=size):
+            updates, state = tx.update({"w": size * jnp.ones((3, 4))}, state, x)
+            return state, updates
+
+        state, updates = jax.lax.scan(step, state, None, length=count)
+        assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves((state, updates)))
+
+
+def test_kl_sides_that_are_too_long_have_values_alone():
+    """Without vectors the factors are diagonals a and b, each the mean of squares in units of the other."""
+    gradients, a, b = drawn((3, 4), 6), np.full(3, 0.1), np.full(4, 0.1)
+    tx = gx.in_basis(gx.kl_eigensystem(0.9, 2, max_size=1), gx.scale_by_eigenvalues(0.5, 1e-12))
+    for k, (g, (updates, _)) in enumerate(zip(gradients, steps(tx, gradients, gradients[0]), strict=True)):
+        expected = np.asarray(g) / np.sqrt(np.outer(a, b)) if k else np.zeros((3, 4))
+        np.testing.assert_allclose(updates, expected, rtol=1e-4)
+        square = np.asarray(g) ** 2
+        if k:
+            a, b = 0.9 * a + 0.1 * np.mean(square / b, axis=1), 0.9 * b + 0.1 * np.mean(square / a[:, None], axis=0)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import gradtx as gx
 from gradtx.testing import _compare
 from tests.strategies import (
+    Problem,
     call_mine,
     courses,
     examples,
@@ -103,6 +104,112 @@ def trained(steps, problem):
     return [leaf for updates in steps for own, leaf in zip(leaves, jax.tree.leaves(updates), strict=True) if own.trained]
 
 
+@examples(8)
+@given(whole(), problems())
+def test_the_contract_of_state(tx, problem):
+    with problem.mode():
+        params, grads = problem.params(), problem.grads(0)
+        state = tx.init(params)
+        abstract = tx.init(jax.eval_shape(lambda: params))
+        _compare.same_types(jax.tree.map(jax.typeof, state), abstract)
+        pointers = [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves((params, state)) if not is_key(leaf) and leaf.size]
+        assert len(set(pointers)) == len(pointers)
+        for leaf in jax.tree.leaves(state):
+            assert leaf.dtype in (jnp.int32, jnp.float32, jnp.float64)
+            assert not leaf.weak_type
+        visible = [leaf for leaf in jax.tree.leaves(grads) if leaf.dtype != jax.dtypes.float0]
+
+        def step(tx, state, params):
+            return tx.update(grads, state, params)
+
+        for _ in range(2):
+            updates, after = jax.eval_shape(step, tx, state, params)
+            _compare.same_types(state_types(state), after)
+            state = after
+        assert jax.tree.structure(updates) == jax.tree.structure(grads)
+        kinds = [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(updates) if leaf.dtype != jax.dtypes.float0]
+        assert kinds == [(leaf.shape, leaf.dtype) for leaf in visible]
+
+
+def state_types(state):
+    return jax.tree.map(lambda leaf: leaf if isinstance(leaf, jax.ShapeDtypeStruct) else jax.typeof(leaf), state)
+
+
+def is_key(leaf):
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+@examples(3)
+@given(whole(), problems(x64=True))
+def test_traced_is_eager_to_the_last_bit(tx, problem):
+    """In float64 mode, where a traced Python float is as wide as itself."""
+    with problem.mode(), jax.disable_jit(), np.errstate(all="ignore"):
+        params, grads = problem.params(), problem.grads(0)
+        state = tx.init(params)
+        eager = tx.update(grads, state, params)
+        array = [leaf for leaf in jax.tree.leaves(grads) if leaf.dtype != jax.dtypes.float0]
+        structure = jax.tree.structure(grads)
+        still = [leaf if leaf.dtype == jax.dtypes.float0 else None for leaf in jax.tree.leaves(grads)]
+
+        def step(tx, array, state, params):
+            rest = iter(array)
+            return tx.update(structure.unflatten([next(rest) if leaf is None else leaf for leaf in still]), state, params)
+
+        traced, shapes = jax.make_jaxpr(step, return_shape=True)(tx, array, state, params)
+        given = map(jnp.asarray, jax.tree.leaves((tx, array, state, params)))
+        leaves = jax.core.eval_jaxpr(traced.jaxpr, traced.consts, *given)
+        _compare.identical(eager, jax.tree.unflatten(jax.tree.structure(shapes), leaves))
+
+
+@examples(2)
+@given(whole(smooth=True), problems(sizes=("ordinary",), x64=True, mixed=False))
+def test_compiled_is_eager(tx, problem):
+    with problem.mode():
+        params, grads = problem.params(), problem.grads(0)
+        compiled = jax.jit(lambda tx, *rest: tx.update(*rest))(tx, grads, tx.init(params), params)
+        with jax.disable_jit():
+            eager = tx.update(grads, tx.init(params), params)
+        _compare.close(eager, compiled, rtol=1e-7, atol=1e-9)
+
+
+@examples(6)
+@given(whole(), problems(sizes=("zero",)))
+def test_zero_gradients_give_finite_updates(tx, problem):
+    found, state = walk(tx, problem)
+    _compare.finite(found, "updates")
+    _compare.finite(state, "state")
+
+
+@examples(5)
+@given(whole(), problems(sizes=CALM))
+def test_what_is_not_trained_stays_as_it_is(tx, problem):
+    with problem.mode(), jax.disable_jit():
+        params = problem.params()
+        updates, _ = tx.update(problem.grads(0), tx.init(params), params)
+        moved = gx.apply_updates(params, updates)
+        assert jax.tree.structure(moved) == jax.tree.structure(params)
+        for own, before, after in zip(*map(jax.tree.leaves, (problem.tree, params, moved)), strict=True):
+            assert own.trained or before is after
+            assert (before.shape, before.dtype) == (after.shape, after.dtype)
+
+
+def rebuilt(tree):
+    """The same tree, its dicts filled in another order and its lists made tuples: no path changes."""
+    if isinstance(tree, dict):
+        return {name: rebuilt(tree[name]) for name in reversed(tree)}
+    return tuple(rebuilt(child) for child in tree) if isinstance(tree, list | tuple) else tree
+
+
+@examples(4)
+@given(whole(), problems())
+def test_containers_and_orders_of_keys_change_nothing(tx, problem):
+    other = Problem(problem.x64, rebuilt(problem.tree), problem.sizes, problem.wide)
+    found, state = walk(tx, problem)
+    same, same_state = walk(tx, other)
+    _compare.identical(jax.tree.leaves(found), jax.tree.leaves(same))
+    _compare.identical(jax.tree.leaves(state), jax.tree.leaves(same_state))
+
+
 @examples(60)
 @given(whole(functions=False))
 def test_optimizers_are_data(tx):
@@ -146,3 +253,27 @@ def test_schedules_go_from_their_first_value_to_their_last(course):
             assert np.all(jumps >= -1e-9) or np.all(jumps <= 1e-9)
         np.testing.assert_allclose(course.schedule(0), course.first, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(course.schedule(course.end), course.last, rtol=1e-9, atol=1e-12)
+
+
+@examples(3)
+@given(whole(smooth=True), problems(sizes=("ordinary",), x64=True, mixed=False), st.floats(0.5, 0.99))
+def test_vmap_over_two_members_is_a_loop(tx, problem, factor):
+    with problem.mode(), jax.disable_jit():
+        params, grads = problem.params(), problem.grads(0)
+        leaves, structure = jax.tree.flatten(tx)
+        both = [leaves, [leaf if is_count(leaf) else factor * leaf for leaf in leaves]]
+
+        def two_steps(numbers):
+            member = structure.unflatten(numbers)
+            _, state = member.update(grads, member.init(params), params)
+            return member.update(problem.grads(1), state, params)
+
+        expected = [two_steps(numbers) for numbers in both]
+        stacked = [jnp.stack([jnp.asarray(leaf) for leaf in pair]) for pair in zip(*both, strict=True)]
+        found = jax.vmap(two_steps, axis_size=2)(stacked)
+        for k in range(2):
+            _compare.close(expected[k], jax.tree.map(lambda leaf, k=k: leaf[k], found), rtol=1e-8, atol=1e-10)
+
+
+def is_count(leaf):
+    return isinstance(leaf, int) or (hasattr(leaf, "dtype") and not jnp.issubdtype(leaf.dtype, jnp.floating))

@@ -3,6 +3,8 @@
 import collections
 import pathlib
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 import gradtx as gx
@@ -15,6 +17,12 @@ from tests.cases import CASES
 def test_law(case, law, record_property):
     (verdict,) = report = testing.check(case, laws=[law])
     record_property("outcome", verdict.outcome)
+    assert report, str(report)
+
+
+def test_parameters_of_a_case_may_hold_what_is_not_trained():
+    params = {"w": jnp.ones((4, 3)), "n": jnp.arange(3), "key": jax.random.key(0), "flag": jnp.array(True)}
+    report = testing.check(testing.Case(gx.adam(0.1), params=params))
     assert report, str(report)
 
 

@@ -29,6 +29,21 @@ GRADIENTS[3:6] *= -3
 START = jnp.linspace(-2.0, 3.0, 6)
 
 
+def test_all_leaves_together_are_made_one_long():
+    updates = once(gx.normalize_by_update_norm(1e-8), {"a": jnp.array([3.0, 0.0]), "b": jnp.array(4.0)})
+    np.testing.assert_allclose([*updates["a"], updates["b"]], [0.6, 0.0, 0.8], rtol=1e-6)
+    np.testing.assert_allclose(once(gx.normalize_by_update_norm(5.0), jnp.array([3.0, 4.0])), [0.3, 0.4], rtol=1e-6)
+    huge = once(gx.normalize_by_update_norm(1e-8), jnp.array([2e38, 2e38]))
+    np.testing.assert_allclose(huge, [0.5**0.5] * 2, rtol=1e-5)
+    assert not jnp.any(once(gx.normalize_by_update_norm(1e-8), jnp.zeros(2)))
+
+
+def test_steps_are_as_long_as_the_weights_but_no_shorter_than_the_floor():
+    updates = once(gx.scale_by_param_block_norm(0.1), G, W)
+    np.testing.assert_allclose(updates["w"], 5 * G["w"], rtol=1e-6)
+    np.testing.assert_allclose(updates["b"], 0.1 * G["b"], rtol=1e-6)
+
+
 def test_a_trust_ratio_makes_updates_as_large_as_weights_and_leaves_zeros_alone():
     updates = once(gx.scale_by_trust_ratio(0.5), G, W)
     np.testing.assert_allclose(updates["w"], 0.5 * 5 / 10 * G["w"])

@@ -26,9 +26,10 @@ DRAWS = {"keep_best_draw", "random_search"}
 TAKES_ANY_EXTRA = "foreign"
 NEED_VALUE_FN = HESSIANS | DRAWS | {"sam"}
 CURVED = {"scale_by_hessian_diagonal", "sophia"}
+PROJECTIONS = {f"projection_{name}" for name in ("non_negative", "box", "simplex", "l1_ball", "l2_ball")}
 UPHILL, DOWNHILL = (
     {"add_decayed_weights", "add_corrected_decayed_weights", "scale_by_local_rate", "cautious_weight_decay"},
-    {"subtract_decayed_weights", "shrink_weights"},
+    {"subtract_decayed_weights", "shrink_weights", *PROJECTIONS},
 )
 LAYERWISE = {"scale_by_trust_ratio", "adaptive_grad_clip", "lamb", "lars", "novograd", "mars_adamw", "fromage"}
 OF_MATRICES = {
@@ -44,16 +45,35 @@ OF_MATRICES = {
     "muonh",
     "adamh",
     "retract_to_sphere",
+    "dion",
+    "kl_shampoo",
 }
-AVERAGES = {"average", "uniform_average", "lookahead", "schedule_free", "schedule_free_sgd", "schedule_free_adamw"}
+AVERAGES = {"average", "uniform_average", "lookahead", "schedule_free", "schedule_free_sgd", "schedule_free_adamw", "schedule_free_radam"}
 PROXIMAL = {"scale_by_proximal_learning_rate", "dual_average", "madgrad", "follow_regularized_leader", "ftrl", "adan"}
-SCALED = {"scale_by_param_block_rms", "adafactor"}
-DECAYING = {"adamw", "lion", "sgdw", "adamaxw", "nadamw", "ademamix", "simplified_ademamix", "adopt", "tiger", "adamc"}
-NEED_VALUE = {"scale_by_polyak", "polyak_sgd", "scale_by_momo", "momo", "reduce_on_plateau"}
-FROM_START = {"scale_by_dog", "dog", "scale_by_dowg", "dowg", "scale_by_prodigy", "prodigy", "scale_by_momo", "momo"}
+SCALED = {"scale_by_param_block_norm", "scale_by_param_block_rms", "adafactor"}
+DECAYING = {
+    "adamw",
+    "lion",
+    "sgdw",
+    "adamaxw",
+    "nadamw",
+    "ademamix",
+    "simplified_ademamix",
+    "adopt",
+    "tiger",
+    "adamc",
+    "came",
+    "adam_mini",
+    "psgd_kron",
+}
+NEED_VALUE = {"scale_by_polyak", "polyak_sgd", "scale_by_momo", "momo", "scale_by_momo_adam", "momo_adam", "reduce_on_plateau"}
+FROM_START = {"scale_by_dog", "dog", "scale_by_dowg", "dowg", "scale_by_prodigy", "prodigy", "bet_on_coins", "cocob", "mechanic"}
+MODELS = {"scale_by_momo", "momo", "scale_by_momo_adam", "momo_adam", "scale_by_dadapt", "dadapt_adamw"}
 SCALARS = {"observe", "reduce_on_plateau"}
 """What they remember are scalars, whatever the parameters."""
-NEED_PARAMS = FROM_START | NEED_VALUE_FN | CURVED | UPHILL | DOWNHILL | LAYERWISE | OF_MATRICES | AVERAGES | PROXIMAL | SCALED | DECAYING
+NEED_PARAMS = (
+    FROM_START | MODELS | NEED_VALUE_FN | CURVED | UPHILL | DOWNHILL | LAYERWISE | OF_MATRICES | AVERAGES | PROXIMAL | SCALED | DECAYING
+)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """Every planted bug shows, its repaired twin is free of it, and no pair has the bug of another."""
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -35,9 +36,14 @@ def finite(tree: Any) -> bool:
     return all(bool(jnp.all(jnp.isfinite(x))) for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.inexact))
 
 
-def needed(tx: Any) -> dict[str, float]:
+def total(params: Any) -> jax.Array:
+    return sum((jnp.sum(leaf.real) for leaf in jax.tree.leaves(params) if jnp.issubdtype(leaf.dtype, jnp.inexact)), jnp.zeros(()))
+
+
+def needed(tx: Any) -> dict[str, Any]:
     """The extras that its update needs."""
-    return {"value": 1.0} if "value" in inspect.signature(tx.update).parameters else {}
+    extras = {"value": 1.0, "value_fn": lambda params: -total(params)}
+    return {name: extra for name, extra in extras.items() if name in inspect.signature(tx.update).parameters}
 
 
 def run(make: Make, *gradients: Any, params: Any = PARAMS) -> list[tuple[Any, Any]]:
@@ -94,7 +100,7 @@ def wraps(make: Make) -> bool:
 
 def cannot_be_traced(make: Make) -> bool:
     tx = make(0.1)
-    return raises(jax.jit(tx.update), GRADIENT, tx.init(PARAMS), PARAMS, **needed(tx))
+    return raises(jax.jit(functools.partial(tx.update, **needed(tx))), GRADIENT, tx.init(PARAMS), PARAMS)
 
 
 def loses_small_changes(make: Make) -> bool:
@@ -208,16 +214,16 @@ def trains_integers(make: Make) -> bool:
 def dies_of_a_constant_gradient(make: Make) -> bool:
     """Compiled, where a product and a sum are rounded once."""
     tx = make(0.1)
-    state, update, seen = tx.init(PARAMS), jax.jit(tx.update), []
+    state, update, seen = tx.init(PARAMS), jax.jit(functools.partial(tx.update, **needed(tx))), []
     for _ in range(80):
-        updates, state = update(filled(3.3), state, PARAMS, **needed(tx))
+        updates, state = update(filled(3.3), state, PARAMS)
         seen.append(updates)
     return not finite(seen)
 
 
 def refuses_extras(make: Make) -> bool:
     tx = make(0.1)
-    return raises(tx.update, GRADIENT, tx.init(PARAMS), PARAMS, value=1.0)
+    return raises(tx.update, GRADIENT, tx.init(PARAMS), PARAMS, **{**needed(tx), "value": 1.0})
 
 
 def does_without_parameters(make: Make) -> bool:
@@ -242,6 +248,64 @@ def reads_its_schedule_elsewhere(make: Make) -> bool:
         return jnp.float32(0.1)
 
     return not raises(lambda: make(rate).update(GRADIENT, make(rate).init(PARAMS), PARAMS)) and len(set(counts)) > 1
+
+
+def needs_its_rate_known(make: Make) -> bool:
+    return raises(jax.eval_shape, lambda rate: run(lambda _: make(rate), GRADIENT)[0][0], 0.1)
+
+
+def needs_its_integers_known(make: Make) -> bool:
+    def first(**integers: Any) -> Any:
+        return run(lambda rate: make(rate, **integers), GRADIENT)[0][0]
+
+    defaults = {name: parameter.default for name, parameter in inspect.signature(make).parameters.items()}
+    return any(raises(jax.eval_shape, first, **{name: default}) for name, default in defaults.items() if isinstance(default, int))
+
+
+def tries_one_direction(make: Make) -> bool:
+    """Of a search, where the loss falls along its first draw or along the opposite."""
+    if "value_fn" not in needed(make(0.1)):
+        return False
+    for loss in (total, lambda params: -total(params)):
+        tx, seen = make(0.1), []
+        state = tx.init(PARAMS)
+        for _ in range(6):
+            updates, state = tx.update(ZERO, state, PARAMS, value_fn=loss)
+            seen.append(updates)
+        moves = [updates for updates in seen if not equal(updates, ZERO)]
+        if len(moves) > 1 and all(equal(moves[0], other) for other in moves):
+            return True
+    return False
+
+
+def mixes_dtypes(make: Make) -> bool:
+    with jax.numpy_dtype_promotion("strict"):
+        return raises(jax.eval_shape, lambda gradient: run(make, gradient)[0][0], GRADIENT)
+
+
+def leaks(make: Make) -> bool:
+    tx = make(0.1)
+    with jax.checking_leaks():
+        return raises(jax.jit(functools.partial(tx.update, **needed(tx))), GRADIENT, tx.init(PARAMS), PARAMS)
+
+
+def shares_its_state(make: Make) -> bool:
+    tx = make(0.1)
+    one, other = (jax.tree.leaves(tx.init(jax.tree.map(jnp.copy, PARAMS))) for _ in range(2))
+    return any(a is b for a, b in zip(one, other, strict=True))
+
+
+def joins_parts(make: Make) -> bool:
+    real, imag = jnp.array([3.0, 0.5]), jnp.array([4.0, -0.25])
+    apart = {"real": real, "imag": imag}
+    (whole, _), (parts, _) = (run(make, tree, params=tree)[0] for tree in ({"z": jax.lax.complex(real, imag)}, apart))
+    return not np.allclose(whole["z"], jax.lax.complex(parts["real"], parts["imag"]), atol=0.01)
+
+
+def goes_by_place(make: Make) -> bool:
+    twice = {"b": GRADIENT["b"], "c": GRADIENT["b"]}
+    updates, _ = run(make, twice, params=SAME)[0]
+    return not np.allclose(updates["b"], updates["c"], atol=0.01)
 
 
 SYMPTOMS: dict[str, Callable[[Make], bool]] = {
@@ -273,9 +337,20 @@ SYMPTOMS: dict[str, Callable[[Make], bool]] = {
     "decay left out in silence": does_without_parameters,
     "NaN in the branch not taken": computes_nan,
     "schedule at two counts": reads_its_schedule_elsewhere,
+    "number compared in Python": needs_its_rate_known,
+    "integer compared in Python": needs_its_integers_known,
+    "search with one draw": tries_one_direction,
+    "integer among floats": mixes_dtypes,
+    "gradients kept in a list": leaks,
+    "one array for every state": shares_its_state,
+    "complex number as one": joins_parts,
+    "rule by place": goes_by_place,
 }
-COMES_WITH = {"NaN in the branch not taken": {"root of zero"}}
-"""A derivative of what is not chosen is NaN too."""
+COMES_WITH = {
+    "NaN in the branch not taken": {"root of zero"},
+    "search with one draw": {"key used at every step"},
+}
+"""A derivative of what is not chosen is NaN too; draws are noise."""
 
 every_bug = pytest.mark.parametrize("case", PLANTED, ids=lambda case: case.name)
 
@@ -283,7 +358,9 @@ every_bug = pytest.mark.parametrize("case", PLANTED, ids=lambda case: case.name)
 def expected(case: Planted, broken: bool) -> set[str]:
     """The symptoms that a pair should have: its own if it is broken, and what comes with what it is."""
     own = {case.name} & set(SYMPTOMS) | COMES_WITH.get(case.name, set()) if broken else set()
-    return own | ({"sum emptied by multiplication"} if case.averages else set())
+    averages = {"sum emptied by multiplication"} if case.averages else set()
+    reads_no_gradient = {"update of the step before"} if "value_fn" in case.extras else set()
+    return own | averages | reads_no_gradient
 
 
 @every_bug
@@ -291,8 +368,10 @@ def expected(case: Planted, broken: bool) -> set[str]:
 def test_a_pair_has_its_own_symptom_and_no_other(case, broken):
     make = case.broken if broken else case.twin
     untraceable = broken and case.name == "branch on values"  # and so it runs in no batch and in no program
-    traced = (mixes_a_batch, dies_of_a_constant_gradient)
-    found = {name for name, shows in SYMPTOMS.items() if not (untraceable and shows in traced) and shows(make)}
+    traced = (mixes_a_batch, dies_of_a_constant_gradient, needs_its_rate_known, mixes_dtypes, leaks)
+    compared = (loses_small_changes,)  # of a search, which compares losses in the precision of the parameters
+    left_out = traced if untraceable else compared if "value_fn" in case.extras else ()
+    found = {name for name, shows in SYMPTOMS.items() if shows not in left_out and shows(make)}
     assert found == expected(case, broken)
 
 

@@ -3,6 +3,7 @@
 import functools
 import importlib
 import inspect
+import math
 import pkgutil
 import re
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 
 import gradtx as gx
 from tests import references
-from tests.certified.matrix import is_matrix, projections
+from tests.certified.matrix import first_directions, is_matrix, probes, projections
 from tests.dialects import TINY, paper_adan, paper_amsgrad, paper_nadam, paper_nadamw
 from tests.paths import drawn, in_gradtx, on_bowl
 from tests.references import (
@@ -105,6 +106,74 @@ CASES = {
         {"rho": 0.1, "beta": 0.8, "d": 0.7, "eps2": 0.3},
     ),
     "adafactor defaults": Case(gx.adafactor(0.1, storage=gx.rank_one(2)), storage.adafactor, {"rho": 0.1}),
+    "came": Case(
+        gx.came(0.1, 0.8, 0.9, 0.95, 1e-30, 1e-14, 0.7, 0.2),
+        storage.came,
+        {"eta": 0.1, "beta1": 0.8, "beta2": 0.9, "beta3": 0.95, "d": 0.7, "lamda": 0.2, "eps2": 1e-14},
+    ),
+    "came defaults": Case(gx.came(0.1), storage.came, {"eta": 0.1}),
+    "adam_mini": Case(
+        gx.adam_mini(0.1, 0.8, 0.9, 0.3, 0.2, blocks=gx.channel_mean((0,))),
+        storage.adam_mini,
+        {"eta": 0.1, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "lamda": 0.2, "axis": 0},
+    ),
+    "adam_mini defaults": Case(gx.adam_mini(0.1), storage.adam_mini, {"eta": 0.1}),
+    "adam_mini elsewhere": Case(gx.adam_mini(0.2, where=lambda path, leaf: False), adam.adamw, {"alpha": 0.2, "lamda": 0.2 * 0.01}),
+    "psgd_kron": Case(
+        gx.psgd_kron(0.1, 5, 0.8, 0.2, 3.0, 0.3, 1e-3, 3, 0.7),
+        matrix.psgd_kron,
+        {
+            "eta": 0.1,
+            "draws": probes(5),
+            "beta1": 0.8,
+            "lamda": 0.2,
+            "every": 3,
+            "rate": 0.3,
+            "eps": 1e-3,
+            "max_size": 3,
+            "threshold": 0.7,
+        },
+    ),
+    "psgd_kron defaults": Case(gx.psgd_kron(0.1, 7), matrix.psgd_kron, {"eta": 0.1, "draws": probes(7)}),
+    "dion": Case(
+        gx.dion(0.1, is_matrix, 5, 2, 0.8, 0.2, 0.7, 0.9, 0.3, 0),
+        matrix.dion,
+        {
+            "eta": 0.1,
+            "first": first_directions(5, 2),
+            "mu": 0.8,
+            "lamda": 0.2,
+            "beta1": 0.7,
+            "beta2": 0.9,
+            "eps": 0.3,
+            "axis": 0,
+        },
+    ),
+    "dion defaults": Case(gx.dion(0.1, is_matrix, 7), matrix.dion, {"eta": 0.1, "first": first_directions(7, 1)}),
+    "error_feedback, scaled_sign": Case(
+        gx.chain(gx.error_feedback(gx.scaled_sign()), gx.scale_by_learning_rate(0.1)),
+        momentum.error_feedback,
+        {"gamma": 0.1, "compress": lambda p: np.mean(np.abs(p)) * np.sign(p)},
+    ),
+    "error_feedback, top_k": Case(
+        gx.chain(gx.error_feedback(gx.top_k(0.3)), gx.scale_by_learning_rate(0.1)),
+        momentum.error_feedback,
+        {"gamma": 0.1, "compress": lambda p: np.where(np.abs(p) >= np.sort(np.abs(p), axis=None)[-math.ceil(0.3 * p.size)], p, 0)},
+    ),
+    "kl_shampoo": Case(
+        gx.kl_shampoo(0.1, is_matrix, 0.8, 0.9, 0.2, 1e-3, 0.5, 3, b2=0.95, eps=0.3),
+        matrix.kl_shampoo,
+        {
+            **{"eta": 0.1, "lamda": 0.2, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "matrix_eps": 1e-3},
+            **{"initial": 0.5, "every": 3, "adam2": 0.95},
+        },
+    ),
+    "kl_shampoo defaults": Case(gx.kl_shampoo(0.1, is_matrix), matrix.kl_shampoo, {"eta": 0.1}),
+    "apollo, mini": Case(
+        gx.apollo(0.1, is_matrix, 7, 1, eps=0.3, factor=2.0, every=3, per="leaf"),
+        matrix.apollo,
+        {"eta": 0.1, "draws": projections(7, 1, 3), "eps": 0.3, "alpha": 2.0, "mini": True},
+    ),
     "sm3": Case(gx.sm3(0.1, gx.identity(), TINY), storage.sm3, {"eta": 0.1}),
     "sm3, momentum": Case(gx.sm3(0.1, gx.ema(0.8), TINY), storage.sm3, {"eta": 0.1, "beta": 0.8}),
     "laprop": Case(gx.laprop(0.1, 0.8, 0.95, 0.3), adam.laprop, {"lamda": 0.1, "mu": 0.8, "nu": 0.95, "eps": 0.3}),
@@ -120,6 +189,24 @@ CASES = {
         follow_whole,
     ),
     "prodigy defaults": Case(gx.prodigy(), controllers.prodigy, {"d": 1e-6}, follow_whole),
+    "cocob": Case(gx.cocob(0.7, 3.0, 0.2), controllers.cocob, {"alpha": 3.0, "eps": 0.2 / 0.7}),
+    "cocob defaults": Case(gx.cocob(), controllers.cocob, {"eps": 1e-8}),
+    "dadapt_adamw": Case(
+        gx.dadapt_adamw(0.7, 0.8, 0.95, 0.3, 0.01, 0.2),
+        controllers.dadapt_adam,
+        {"d": 0.01, "gamma": 0.7, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "lamda": 0.2},
+        follow_whole,
+    ),
+    "dadapt_adamw defaults": Case(gx.dadapt_adamw(), controllers.dadapt_adam, {"d": 1e-6}, follow_whole),
+    "mechanic": Case(
+        gx.mechanic(gx.sgd(0.1), 0.2, 0.3, 0.5, (0.7, 0.95)),
+        controllers.mechanic_sgd,
+        {"gamma": 0.1, "lamda": 0.2, "s_init": 0.3, "eps": 0.5, "betas": (0.7, 0.95)},
+        follow_whole,
+    ),
+    "mechanic defaults": Case(
+        gx.mechanic(gx.sgd(1.0)), controllers.mechanic_sgd, {"gamma": 1.0, "betas": 1 - 0.1 ** np.arange(1, 7)}, follow_whole
+    ),
     "muon": Case(
         gx.muon(0.1, is_matrix, 0.8, 0.2, 0.7, 0.9, 0.3, orthogonal=gx.orthogonalize("deepseek"), scaling=gx.scale_by_larger_side()),
         matrix.muon,
@@ -274,6 +361,12 @@ CASES = {
         schedule_free.schedule_free_adamw,
         {"gamma": 0.1, "beta1": 0.8, "beta2": 0.95, "eps": 0.3, "decay": 0.2, "warmup": 10},
     ),
+    "schedule_free_radam": Case(
+        gx.schedule_free_radam(0.1, 0.8, 0.9, 0.3, 0.2),
+        schedule_free.schedule_free_radam,
+        {"gamma": 0.1, "beta1": 0.8, "beta2": 0.9, "eps": 0.3, "decay": 0.2},
+    ),
+    "schedule_free_radam defaults": Case(gx.schedule_free_radam(0.1), schedule_free.schedule_free_radam, {"gamma": 0.1}),
     "schedule_free_adamw defaults": Case(gx.schedule_free_adamw(0.1), schedule_free.schedule_free_adamw, {"gamma": 0.1}),
     "muonh": Case(
         gx.muonh(0.1, is_matrix, 0.2, 0.8, 0.7, 0.9, 1e-12),

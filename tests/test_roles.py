@@ -67,6 +67,7 @@ OPTIMIZERS = {
     "scion": gx.scion(0.1, MATRIX),
     "soap": gx.soap(0.1, MATRIX, every=1),
     "shampoo": gx.shampoo(0.1, MATRIX, every=1),
+    "kl_shampoo": gx.kl_shampoo(0.1, MATRIX, every=1),
     "sinkgd": gx.sinkgd(0.1, MATRIX),
     "galore": gx.galore(0.1, MATRIX, rank=2, every=1),
     "muonh": gx.muonh(0.1, MATRIX, 0.1),
@@ -103,9 +104,9 @@ def test_stacks_heads_and_kernels_train_as_their_matrices_do_alone(name):
 
 
 def test_every_optimizer_with_matrices_is_compared_with_its_matrices():
-    """Only the one that draws random directions draws others for each layer."""
+    """Only those that draw random directions draw others for each layer, or for each matrix."""
     folder = pathlib.Path(gx.__file__).parent / "_optimizers"
-    assert {path.stem for path in folder.glob("*.py") if "layerwise(where" in path.read_text()} - set(OPTIMIZERS) == {"apollo"}
+    assert {path.stem for path in folder.glob("*.py") if "layerwise(where" in path.read_text()} - set(OPTIMIZERS) == {"apollo", "dion"}
 
 
 def test_a_leaf_without_layers_or_matrices_is_seen_as_it_is():

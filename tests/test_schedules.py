@@ -28,6 +28,14 @@ class Case:
 LINEAR = gx.linear_schedule(0.3, 0.1, 40, 7)
 COSINE = gx.cosine_decay_schedule(0.3, 40, 0.1)
 
+
+def rectified(decay: float, t: int) -> float:
+    """RAdam's rₜ, with the length of the average written as ρ∞ + 2 t − 2 t / (1 − βᵗ)."""
+    longest = (1 + decay) / (1 - decay)
+    length = longest + 2 * t - 2 * t / (1 - decay**t)
+    return ((length - 4) / (longest - 4) * (length - 2) / (longest - 2) * longest / length) ** 0.5
+
+
 CASES = [
     Case(gx.constant_schedule(0.3), {0: 0.3, 50: 0.3}, 0.3),
     Case(LINEAR, {0: 0.3, 7: 0.3, 27: 0.2, 47: 0.1}, 0.1, "down"),
@@ -51,6 +59,8 @@ CASES = [
     Case(gx.half_life_schedule(0.5, 0.25, 40), {0: 0.5, 20: 2.0 ** (-4 / 3), 40: 0.25}, 0.25, "down"),
     Case(gx.power_schedule(0.3, 0.25), {0: 0.3, 1: 0.3, 16: 0.6, 81: 0.9}, np.nan, "up"),
     Case(gx.rms_correction_schedule(0.9), {0: 0.1**0.5, 1: 0.19**0.5}, 1.0, "up"),
+    Case(gx.kron_period_schedule(5.0, 20, 0.1), {0: 1.0, 20: 1.0, 30: np.e, 40: 5.0}, 5.0, "up"),
+    Case(gx.rectification_schedule(0.9), {0: 0.0, 3: 0.0, 4: rectified(0.9, 5), 5: rectified(0.9, 6), 30: rectified(0.9, 31)}, 1.0, "up"),
     Case(gx.adafactor_decay_schedule(0.8), {0: 0.0, 31: 1 - 32**-0.8}, 1.0, "up"),
     Case(2 * LINEAR, {0: 0.6, 27: 0.4, 47: 0.2}, 0.2, "down"),
     Case(LINEAR * COSINE, {0: 0.09, 47: 0.003}, 0.003, "down"),
@@ -489,3 +499,11 @@ def test_one_cycle_begins_at_its_first_value_exactly(peak, factor):
         rising = schedule(100, peak, div_factor=factor)
         np.testing.assert_allclose(rising(0), peak / factor, rtol=2e-7)
         np.testing.assert_allclose(rising(30), peak, rtol=2e-7)
+
+
+def test_rectification_waits_for_four_steps_and_for_ever_where_the_average_is_short() -> None:
+    late = jax.vmap(gx.rectification_schedule(0.999))(jnp.arange(6))
+    assert late[:4].tolist() == [0.0] * 4
+    assert 0 < late[4] < late[5]
+    assert not np.any(jax.vmap(gx.rectification_schedule(0.6))(jnp.arange(1000)))
+    assert not np.any(jax.vmap(gx.rectification_schedule(0.3))(jnp.arange(1000)))

@@ -250,7 +250,10 @@ def test_rank_one_is_exact_for_outer_products_and_covers_are_from_above():
     np.testing.assert_allclose(
         there_and_back(gx.block_mean((0, -1)), other, True), np.broadcast_to(other.mean((0, 2), keepdims=True), other.shape), rtol=1e-5
     )
-    for codec in (gx.rank_one(2), gx.cover(), gx.block_mean()):
+    by_index = [other[:, k].mean() * np.ones((4, 6)) for k in range(5)]
+    np.testing.assert_allclose(there_and_back(gx.channel_mean((1,)), other, True), np.stack(by_index, 1), rtol=1e-5)
+    assert not coding(gx.channel_mean((0, 1)), True).fits((9, 7))
+    for codec in (gx.rank_one(2), gx.cover(), gx.block_mean(), gx.channel_mean()):
         assert not coding(codec, False).fits((9, 7))
 
 
@@ -317,7 +320,9 @@ def test_a_slow_average_falls_in_stochastic_bfloat16_and_stalls_without():
         assert low <= float(jnp.mean(state["stored"]["running_sum"]["sum"]["values"].astype(jnp.float32))) <= high
 
 
-@pytest.mark.parametrize("codec", [*CODED.values(), gx.bfloat16(True, 7), gx.rank_one(3), gx.cover(), gx.block_mean((0, -1))], ids=str)
+@pytest.mark.parametrize(
+    "codec", [*CODED.values(), gx.bfloat16(True, 7), gx.rank_one(3), gx.cover(), gx.block_mean((0, -1)), gx.channel_mean((0, -1))], ids=str
+)
 def test_a_codec_is_a_value(codec):
     assert eval(repr(codec), vars(gx)) == codec
     tx = gx.adamw(0.1, storage=codec)
@@ -334,6 +339,10 @@ OWN_RULES = {
     "rprop",
     "prodigy",
     "momo",
+    "momo_adam",
+    "cocob",
+    "dpsgd",
+    "dadapt_adamw",
     "dog",
     "dowg",
     "schedule_free_sgd",

@@ -20,8 +20,8 @@ def eval_params(tx: GradientTransformation, params: PyTree, state: PyTree) -> Py
     """The parameters to evaluate at: the average that `tx` keeps of them, `params` themselves where it keeps none.
 
     `params` and `state` are what training has reached. The result is a tree like `params`, in its dtypes; training goes on from
-    `params`. It sees through `chain`, `named`, and every wrapper; an optimizer with two averages does not say which
-    of them is meant, and is refused. It works under `jit`, `vmap` and `grad`.
+    `params`. It sees through `chain`, `named`, and every wrapper; groups of `partition` are evaluated each by itself. An optimizer
+    with two averages of the same leaves does not say which of them is meant, and is refused. It works under `jit`, `vmap` and `grad`.
     """
     if not isinstance(cast(Any, tx), GradientTransformation):
         raise TypeError(f"eval_params(tx, params, state): tx must be a transformation of gradtx, got {shown(tx)}.")

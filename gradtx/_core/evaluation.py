@@ -11,7 +11,10 @@ from gradtx._core.types import PyTree
 
 
 def averaging_parts(tx: Call, signals: Signals) -> list[str]:
-    """The places of the parts within `tx` that give other parameters to evaluate at."""
+    """The places of the parts within `tx` that give other parameters to evaluate at: more than one if that is ambiguous.
+
+    A part that says how to evaluate through all that it wraps, as `partition` does group by group, counts once.
+    """
     if tx.form.composes:
         parts = tx.arguments["transformations"]
         return [place for name, part in zip(labels(parts), parts, strict=True) for place in _places(part, signals.within(name))]
@@ -23,7 +26,10 @@ def _places(tx: Call, signals: Signals) -> list[str]:
     if isinstance(opened, Call):
         return averaging_parts(opened, signals)
     own = [signals.where] if tx.form.evaluates else []
-    return own + [place for inner in moved_by(tx) for place in averaging_parts(inner, signals)]
+    wrapped = [averaging_parts(inner, signals) for inner in moved_by(tx)]
+    if len(opened) == 3:
+        return own + max(wrapped, key=len, default=[])
+    return own + [place for places in wrapped for place in places]
 
 
 def evaluated_entries(tx: Call, params: PyTree, entries: Mapping[str, Any], signals: Signals) -> PyTree:

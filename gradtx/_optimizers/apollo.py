@@ -1,6 +1,6 @@
 """APOLLO."""
 
-from typing import Any
+from typing import Any, Literal
 
 from gradtx._bases.random import random_basis
 from gradtx._core.selection import Where
@@ -32,15 +32,16 @@ def apollo(
     factor: NonNegative = 1.0,
     growth: Positive = 1.01,
     every: int = 200,
+    per: Literal["channel", "leaf"] = "channel",
 ) -> Any:
     """The gradient, channels scaled as by Adam in random directions, AdamW for the rest: W ← W − η (α G diag(s) + λ W).
 
     s_j is ‖adam(R)_j‖ / ‖R_j‖ for R = Pᵀ G, with `rank` random directions P that change once in `every` steps; `where`
-    chooses the matrices. A step's norm is at most `growth` times that of the one before. `factor` is α. (Zhu et al. 2024, arXiv
-    2412.05270, algorithm 1.)
+    chooses the matrices. A step's norm is at most `growth` times that of the one before. `factor` is α. APOLLO-Mini has one
+    direction and one s for each matrix: `rank=1, per="leaf", factor=128**0.5`. (Zhu et al. 2024, arXiv 2412.05270, algorithm 1.)
     """
     inner = chain(scale_by_momentum(bias_correction(ema(b1))), scale_by_rms(bias_correction(ema(b2)), eps))
-    matrices = chain(scaled_in_basis(random_basis(rank, key, every), inner), limit_norm_growth(growth))
+    matrices = chain(scaled_in_basis(random_basis(rank, key, every), inner, per=per), limit_norm_growth(growth))
     direction = chain(layerwise(where, matrices), scale(factor))
     return chain(
         adam_elsewhere(where, direction, b1, b2, eps),

@@ -12,10 +12,6 @@ from gradtx._transforms.sign import sign
 def sign_sgd(learning_rate: LearningRate) -> Any:
     """The sign of the gradient: θ ← θ − η sign(g). It remembers nothing.
 
-    <<<<<<< HEAD
-        `signum` is the sign of an average. (Bernstein et al. 2018, algorithm 1.)
-    =======
-        `signum` is the sign of an average, less misled by noise. (Bernstein et al. 2018, algorithm 1.)
-    >>>>>>> elementwise
+    `signum` is the sign of an average, less misled by noise. (Bernstein et al. 2018, algorithm 1.)
     """
     return chain(sign(), scale_by_learning_rate(learning_rate))

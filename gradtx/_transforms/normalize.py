@@ -5,9 +5,10 @@ from typing import Any
 import jax
 
 from gradtx._core.matrices import over_norm
-from gradtx._core.numerics import leafwise
+from gradtx._core.numerics import leafwise, matched, scaled
 from gradtx._core.transformation import stateless, transformation
-from gradtx._core.types import Positive
+from gradtx._core.types import Positive, PyTree
+from gradtx._core.whole import bounded_norm
 
 
 @leafwise
@@ -33,3 +34,17 @@ def normalize_rms(eps: Positive) -> Any:
     With `scale(0.2)` behind it the steps have the size of AdamW's, whatever direction stands before.
     """
     return stateless(lambda updates: _to_unit_rms(updates, eps=eps))
+
+
+@transformation
+def normalize_by_update_norm(eps: Positive) -> Any:
+    """Divide all leaves by the Euclidean norm of all of them together: u ← u / (‖u‖ + eps).
+
+    The learning rate behind it is the length of a step. `normalize` gives each leaf a length of its own.
+    """
+
+    def apply(updates: PyTree) -> PyTree:
+        norm, shrunk = bounded_norm(updates)
+        return scaled(scaled(updates, by=shrunk), by=1 / (norm + matched(eps, norm.dtype)))
+
+    return stateless(apply)

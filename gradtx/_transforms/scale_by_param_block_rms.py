@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.numerics import global_norm, leafwise
+from gradtx._core.numerics import cut_off, global_norm, leafwise
 from gradtx._core.transformation import stateless, transformation
 from gradtx._core.types import Positive, PyTree
 
@@ -13,6 +13,11 @@ from gradtx._core.types import Positive, PyTree
 @leafwise
 def _scaled(u: jax.Array, param: jax.Array, *, floor: Any) -> jax.Array:
     return u * jnp.maximum(global_norm(param) / max(param.size, 1) ** 0.5, floor)
+
+
+@leafwise
+def _scaled_by_norm(u: jax.Array, param: jax.Array, *, floor: Any) -> jax.Array:
+    return cut_off(u) * jnp.maximum(global_norm(param), floor)
 
 
 @transformation
@@ -25,5 +30,19 @@ def scale_by_param_block_rms(floor: Positive = 1e-3) -> Any:
 
     def apply(updates: PyTree, params: PyTree) -> PyTree:
         return _scaled(updates, params, floor=floor)
+
+    return stateless(apply)
+
+
+@transformation
+def scale_by_param_block_norm(floor: Positive = 1e-3) -> Any:
+    """Multiply each leaf by the Euclidean norm of its parameter: u ← u · max(‖θ‖, floor).
+
+    Behind `normalize` the learning rate is the part of its norm by which a leaf moves. `floor` lets weights move that begin at zero. It
+    needs the parameters.
+    """
+
+    def apply(updates: PyTree, params: PyTree) -> PyTree:
+        return _scaled_by_norm(updates, params, floor=floor)
 
     return stateless(apply)

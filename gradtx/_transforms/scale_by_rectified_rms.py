@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from gradtx._core.numerics import averaged, cut_off, leafwise, matched, root, squared, widest
 from gradtx._core.transformation import transformation
 from gradtx._core.types import OpenDecay, Positive, PyTree
+from gradtx._schedules.rectification_schedule import rectification
 from gradtx._storage.codec import CodecOfSquares
 from gradtx._storage.slot import Slot
 
@@ -15,14 +16,6 @@ from gradtx._storage.slot import Slot
 @leafwise
 def _rectified(u: jax.Array, v: jax.Array, *, factor: Any, eps: Any, active: Any) -> jax.Array:
     return jnp.where(active > 0, cut_off(u) * factor / (root(v) + eps), u)
-
-
-def rectification(decay: jax.Array, weight: jax.Array, time: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The length ρₜ of the average that `decay` makes of `time` steps, and its variance correction; `weight` is 1 − βᵗ."""
-    longest = 2 / (1 - decay) - 1
-    length = longest - 2 * time * (1 - weight) / weight
-    ratio = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
-    return length, root(jnp.maximum(ratio, 0))
 
 
 @transformation

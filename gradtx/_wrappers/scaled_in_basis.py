@@ -1,6 +1,6 @@
 """The gradient, with lengths of channels from an optimizer that runs in few coordinates."""
 
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,19 +13,30 @@ from gradtx._core.transformation import GradientTransformation, transformation
 from gradtx._core.types import Positive, PyTree
 
 
-@leafwise
-def _scaled(u: jax.Array, before: jax.Array, after: jax.Array, *, eps: Any) -> jax.Array:
-    axis = 0 if u.shape[0] < u.shape[1] else 1
-    far, near = (root(jnp.sum(x * x, axis=axis, keepdims=True)) for x in (after, before))
+def _over(u: jax.Array, before: jax.Array, after: jax.Array, eps: Any, axes: tuple[int, ...]) -> jax.Array:
+    far, near = (root(jnp.sum(x * x, axis=axes, keepdims=True)) for x in (after, before))
     return u * (far / (near + eps))
 
 
+@leafwise
+def _by_channel(u: jax.Array, before: jax.Array, after: jax.Array, *, eps: Any) -> jax.Array:
+    return _over(u, before, after, eps, (0,) if u.shape[0] < u.shape[1] else (1,))
+
+
+@leafwise
+def _by_leaf(u: jax.Array, before: jax.Array, after: jax.Array, *, eps: Any) -> jax.Array:
+    return _over(u, before, after, eps, (0, 1))
+
+
 @transformation
-def scaled_in_basis(basis: GradientTransformation, inner: GradientTransformation, eps: Positive = 1e-8) -> Any:
+def scaled_in_basis(
+    basis: GradientTransformation, inner: GradientTransformation, eps: Positive = 1e-8, *, per: Literal["channel", "leaf"] = "channel"
+) -> Any:
     """Scale each channel of the updates as `inner` scales it in the basis: u_j ← u_j ‖inner(R)_j‖ / (‖R_j‖ + eps), R = Pᵀ u.
 
-    A channel is what shares an index of the longer side. `basis` is `random_basis(...)` or another; the direction stays
-    that of u in full rank. Every leaf must be a matrix. (APOLLO: Zhu et al. 2024, arXiv 2412.05270, algorithm 1.)
+    A channel is what shares an index of the longer side; `per="leaf"` has one factor for each leaf. `basis` is `random_basis(...)`
+    or another; the direction stays that of u in full rank. Every leaf must be a matrix. (APOLLO: Zhu et al. 2024, arXiv
+    2412.05270, algorithm 1.)
     """
 
     def init(params: PyTree) -> Any:
@@ -37,7 +48,8 @@ def scaled_in_basis(basis: GradientTransformation, inner: GradientTransformation
         after, entries = basis.carry(Flow(flow.gradient, flow.gradient), state["basis"], params)
         turned = Flow(_turned(flow.updates, after), _turned(flow.gradient, after))
         moved, new = inner.carry(turned, state["inner"], None if params is None else _turned(params, after))
-        scaled = _scaled(updates, *jax.tree.map(gathered, (turned.updates, moved.updates)), eps=eps)
+        rule = _by_leaf if per == "leaf" else _by_channel
+        scaled = rule(updates, *jax.tree.map(gathered, (turned.updates, moved.updates)), eps=eps)
         return flow.left(moved, moved.downhill).moved(scaled), {"basis": entries, "inner": new}
 
     return init, update

@@ -2,8 +2,9 @@
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,9 @@ Survival = Literal["all", "leaf", "none"]
 """What of an optimizer is finite again after one NaN in one leaf: everything, all but that leaf, or nothing."""
 
 
+Loss: TypeAlias = Callable[[PyTree], jax.Array]
+"""A function of parameters."""
+
 CUSTOMARY: dict[str, Callable[[PyTree, PyTree], Any]] = {
     "value": lambda params, grads: _problem.loss(params),
     "grad": lambda params, grads: grads,
@@ -34,7 +38,8 @@ class Case:
     """A transformation to hold the laws against.
 
     `transformation` is a value of gradtx, any pair with `init` and `update`, or a factory; `arguments` are the
-    factory's, and their floats are what the sweeping laws vary. `needs` names the extras that its update asks for
+    factory's, and their numbers are what the sweeping laws vary, but for integers that it annotates as `int`: those are
+    structure. `needs` names the extras that its update asks for
     (`"value"`, `"grad"`, `"value_fn"`), or maps names to functions of parameters and gradients. `params` is a tree to
     run on where the usual one (a matrix `w`, a vector `b`, a scalar `s`) will not do. `survives` states what is
     finite again after one NaN. `reference` takes the start and the gradients of one array and yields the array after each
@@ -81,10 +86,34 @@ class Case:
     def numbers(self) -> dict[str, Any]:
         """The hyperparameters that can be seen, by name. Those of a closure cannot."""
         if not self.is_pair:
-            return {name: value for name, value in self.arguments.items() if isinstance(value, float)}
+            return {name: value for name, value in self.arguments.items() if _is_number(value) and not _is_structure(self, name, value)}
         if not self.is_value:
             return {}
         return {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(self.transformation)}
+
+    @functools.cached_property
+    def untraceable(self) -> dict[str, str]:
+        """The numbers that have to be known when a step is traced, each with the error that says so."""
+        together = self._why_untraceable(self.numbers)
+        if not together:
+            return {}
+        if self._why_untraceable([]):
+            raise NotApplicableError("no step of it can be traced, whatever its numbers")
+        alone = {name: self._why_untraceable([name]) for name in self.numbers}
+        return {name: error for name, error in alone.items() if error} or dict.fromkeys(self.numbers, together)
+
+    def _why_untraceable(self, names: Iterable[str]) -> str:
+        """The error of init and a step in which tracers stand for these numbers."""
+        params = self.problem()
+
+        def first_step(numbers: Mapping[str, Any]) -> Any:
+            return self.step(numbers, params, self.make(numbers).init(params))
+
+        try:
+            jax.eval_shape(first_step, {name: self.numbers[name] for name in names})
+        except Exception as error:
+            return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+        return ""
 
     def make(self, numbers: Mapping[str, Any] | None = None) -> Any:
         """The transformation, with other numbers if given."""
@@ -92,7 +121,7 @@ class Case:
             return self.transformation(**{**self.arguments, **(numbers or {})})
         if not numbers:
             return self.transformation
-        return jax.tree.structure(self.transformation).unflatten([numbers[name] for name in self.numbers])
+        return jax.tree.structure(self.transformation).unflatten({**self.numbers, **numbers}.values())
 
     def value(self) -> GradientTransformation:
         """The transformation, if it is a value of gradtx."""
@@ -109,48 +138,97 @@ class Case:
             )
         return self.numbers
 
+    def traced_numbers(self) -> dict[str, Any]:
+        """The hyperparameters for which tracers may stand, if there are any. A law of its own is about the others."""
+        found = {name: value for name, value in self.visible_numbers().items() if name not in self.untraceable}
+        if not found:
+            raise NotApplicableError("none of its numbers can be traced")
+        return found
+
     def problem(self, dtype: Any = jnp.float32, seed: int = 0) -> PyTree:
         """Parameters in `dtype`."""
         return _problem.small_params(dtype, seed) if self.params is None else _problem.like(self.params, dtype, seed)
 
-    def extras(self, params: PyTree, grads: PyTree, loss: Callable[[PyTree], Any] = _problem.loss) -> dict[str, Any]:
+    def extras(self, params: PyTree, grads: PyTree, loss: Loss = _problem.loss) -> dict[str, Any]:
         """The extras that its update is called with."""
         known = {**CUSTOMARY, "value": lambda params, grads: loss(params), "value_fn": lambda params, grads: loss}
         needs = ("value_fn",) if self.is_value and not self.needs else self.needs
         makers = needs if isinstance(needs, Mapping) else {name: known[name] for name in needs}
         return {name: make(params, grads) for name, make in makers.items()}
 
-    def update(self, numbers: Any, grads: PyTree, state: PyTree, params: PyTree) -> tuple[PyTree, PyTree]:
+    def update(self, numbers: Any, grads: PyTree, state: PyTree, params: PyTree, loss: Loss = _problem.loss) -> tuple[PyTree, PyTree]:
         """One update, with the extras it needs."""
-        return self.make(numbers).update(grads, state, params, **self.extras(params, grads))
+        return self.make(numbers).update(grads, state, params, **self.extras(params, grads, loss))
 
     def step(self, numbers: Any, params: PyTree, state: PyTree, dtype: Any = None) -> tuple[PyTree, PyTree, PyTree]:
         """One step of training, gradients in `dtype` where given: parameters, state, updates."""
-        grads = jax.grad(_problem.loss, allow_int=True)(params)
-        if dtype is not None:
-            grads = jax.tree.map(lambda g: g.astype(dtype) if jnp.issubdtype(g.dtype, jnp.inexact) else g, grads)
+        grads = _cast(_problem.slope(params), dtype)
         updates, state = self.update(numbers, grads, state, params)
         return apply_updates(params, updates), state, updates
 
     @functools.cached_property
-    def compiled_step(self) -> Callable[..., Any]:
-        """`step`, compiled once for all numbers."""
-        return jax.jit(self.step, static_argnames="dtype")
+    def jitted(self) -> jax.stages.Wrapped:
+        """`update` within `jax.jit`."""
+        return self.jitted_again()
 
-    @functools.cached_property
-    def compiled_update(self) -> Callable[..., Any]:
-        return jax.jit(self.update)
+    def jitted_again(self) -> jax.stages.Wrapped:
+        """The same with a count of its own of the programs that it runs. JAX compiles each once for all of them."""
+        return jax.jit(self.update, static_argnames="loss")
 
-    def walk(self, numbers: Any, params: PyTree, steps: int = 3, dtype: Any = None) -> tuple[PyTree, PyTree]:
+    def compiled_update(
+        self,
+        numbers: Any,
+        grads: PyTree,
+        state: PyTree,
+        params: PyTree,
+        loss: Loss = _problem.loss,
+        jitted: Callable[..., Any] | None = None,
+    ) -> tuple[PyTree, PyTree]:
+        """`update`, compiled once for all laws and all numbers."""
+        return (jitted or self.jitted)(numbers, grads, state, params, loss=loss)
+
+    def compiled_step(self, numbers: Any, params: PyTree, state: PyTree, loss: Loss = _problem.loss, **how: Any) -> tuple[PyTree, PyTree]:
+        """One step of training, of which the update alone is compiled for this transformation: parameters and state."""
+        updates, state = self.compiled_update(numbers, _problem.gradient(params, loss=loss), state, params, loss, **how)
+        return _problem.moved(params, updates), state
+
+    def walk(self, numbers: Any, params: PyTree, steps: int = 3, loss: Loss = _problem.loss) -> tuple[PyTree, PyTree]:
         """Parameters and state after some steps of training."""
         state = self.make(numbers).init(params)
         for _ in range(steps):
-            params, state, _ = self.compiled_step(numbers, params, state, dtype=dtype)
+            params, state = self.compiled_step(numbers, params, state, loss)
         return params, state
 
     def other_numbers(self) -> Iterator[dict[str, Any]]:
-        """For each number, three sets of numbers that differ in it alone."""
-        for name, value in self.numbers.items():
-            for k, factor in enumerate((1.0, 0.97, 0.9)):
-                changed = value + k if isinstance(value, int | np.integer) else factor * value
-                yield {**self.numbers, name: changed}
+        """For each number that can be traced, three sets of numbers that differ in it alone."""
+        numbers = self.traced_numbers()
+        for name, value in numbers.items():
+            for k in range(3):
+                yield {**numbers, name: _another(value, k)}
+
+
+def _cast(grads: PyTree, dtype: Any) -> PyTree:
+    return grads if dtype is None else jax.tree.map(lambda g: g.astype(dtype) if jnp.issubdtype(g.dtype, jnp.inexact) else g, grads)
+
+
+def _is_number(value: Any) -> bool:
+    is_numeric = isinstance(value, int | float | np.generic | np.ndarray | jax.Array)
+    return is_numeric and jnp.issubdtype(jnp.result_type(value), jnp.number)
+
+
+def _is_structure(case: Case, name: str, value: Any) -> bool:
+    """Whether an argument of a factory is no number to it but part of its structure: a size, an axis, how often a loop runs."""
+    form = getattr(case.transformation, "form", None)
+    if form is not None:
+        return name in form.kinds and not form.kinds[name].dynamic
+    if not jnp.issubdtype(jnp.result_type(value), jnp.integer):
+        return False
+    parameter = inspect.signature(case.transformation).parameters.get(name)
+    return parameter is not None and parameter.annotation in (int, "int")
+
+
+def _another(value: Any, k: int) -> Any:
+    """The value itself for 0, then others near it: smaller numbers, larger integers, other keys."""
+    if hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+        return jax.random.fold_in(value, k) if k else value
+    return value + k if jnp.issubdtype(jnp.result_type(value), jnp.integer) else (1.0, 0.97, 0.9)[k] * value

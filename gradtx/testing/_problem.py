@@ -1,10 +1,12 @@
 """The problem that laws run on: a small tree of parameters and losses whose gradients are known everywhere."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from gradtx._core.apply import apply_updates
 from gradtx._core.numerics import widened
 from gradtx._core.trees import is_trainable
 from gradtx._core.types import PyTree
@@ -43,3 +45,29 @@ def bowl(params: PyTree) -> jax.Array:
     """The squared distance from zero: a loss that works on each leaf where it lies, with a gradient of zero at zero."""
     squares = [jnp.sum(leaf * leaf) for leaf in _reals(params)]
     return jnp.sum(jnp.stack(squares)) if squares else jnp.zeros(())
+
+
+def slope(params: PyTree, loss: Callable[[PyTree], jax.Array] = loss) -> PyTree:
+    """The gradient of a loss: zero for integers and bools, None for random keys."""
+    leaves, structure = jax.tree.flatten(params)
+    trained = [leaf if is_trainable(leaf) else None for leaf in leaves]
+
+    def of_trained(trained: list[Any]) -> jax.Array:
+        return loss(structure.unflatten([leaf if own is None else own for leaf, own in zip(leaves, trained, strict=True)]))
+
+    grads = jax.grad(of_trained)(trained)
+    return structure.unflatten([_none(leaf) if own is None else own for leaf, own in zip(leaves, grads, strict=True)])
+
+
+def _none(leaf: Any) -> jax.Array | None:
+    return None if jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key) else jnp.zeros_like(leaf)
+
+
+gradient = jax.jit(slope, static_argnames="loss")
+"""The same, compiled once for all transformations."""
+
+gradients = jax.jit(jax.vmap(slope))
+"""The gradient for each of a batch of parameters."""
+
+moved = jax.jit(apply_updates)
+"""Parameters after updates, compiled once for all transformations."""

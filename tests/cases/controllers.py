@@ -17,4 +17,11 @@ CASES = [
     Case(gx.prodigy(d0=0.1), survives="none"),
     Case(gx.polyak_sgd(), needs=VALUE, survives="all"),
     Case(gx.momo(0.1), needs=VALUE, survives="none"),
+    Case(gx.bet_on_coins(1.0, 10.0, 1e-2)),
+    Case(gx.scale_by_dadapt(0.1, 0.9, 0.99, 1e-3, 0.1, 0.1), survives="none"),
+    Case(gx.scale_by_momo_adam(0.1, 0.9, 0.99, 1e-3, 0.1), needs=VALUE, survives="none"),
+    Case(gx.cocob(alpha=10.0)),
+    Case(gx.dadapt_adamw(d0=0.1, weight_decay=0.1), survives="none"),
+    Case(gx.momo_adam(0.1), needs=VALUE, survives="none"),
+    Case(gx.mechanic(gx.adam(1.0), s_init=0.1, betas=(0.9, 0.99)), survives="none"),
 ]

@@ -33,6 +33,7 @@ CASES = [
     Case(gx.sam(0.05), needs=LOSS, survives="all", exempt=SECOND_ORDER),
     Case(gx.schedule_free(gx.sgd(0.1), 0.1)),
     Case(gx.schedule_free_adamw(0.1)),
+    Case(gx.schedule_free_radam(0.1, b2=0.9)),
     Case(gx.schedule_free_sgd(0.1)),
     Case(gx.select(is_even, gx.ema(0.9), gx.trace(0.8)), exempt=functions("repr_is_the_call") | {SEEN: ITS_STEPS}),
     Case(gx.skip_spikes(gx.adam(0.1)), survives="all"),

@@ -8,7 +8,7 @@ import optax
 
 import gradtx as gx
 from tests import dialects
-from tests.certified.certificate import Certificate, Reason, on_convex_loss, whole_paper
+from tests.certified.certificate import Certificate, Reason, on_convex_loss, paper, whole_paper
 from tests.dialects import TINY
 from tests.references import bowl, controllers
 from tests.references.problem import STEPS
@@ -18,6 +18,10 @@ ON_BOWL = functools.partial(dict, x=bowl.START, gradient=bowl.gradient, value=bo
 
 def polyak_points() -> Iterator[Any]:
     return controllers.polyak(**ON_BOWL(c=1.0, bound=1.0, least=0.0))
+
+
+def momo_adam_points() -> Iterator[Any]:
+    return controllers.momo_adam(**ON_BOWL(alpha=1e-2, beta1=0.9, beta2=0.999, eps=1e-8, least=0.0))
 
 
 def momo_points() -> Iterator[Any]:
@@ -43,4 +47,16 @@ CERTIFICATES = [
     ),
     Certificate("polyak_sgd()", on_convex_loss(gx.polyak_sgd(), controllers.polyak, polyak_points)),
     Certificate("momo()", on_convex_loss(gx.momo(), controllers.momo, momo_points)),
+    Certificate("momo_adam()", on_convex_loss(gx.momo_adam(), controllers.momo_adam, momo_adam_points)),
+    Certificate(
+        "cocob()",
+        paper(gx.cocob(eps=TINY), controllers.cocob),
+        optax=optax.contrib.cocob(),
+    ),
+    Certificate(
+        "dadapt_adamw()",
+        whole_paper(gx.dadapt_adamw(), controllers.dadapt_adam, d=1e-6),
+        optax=optax.contrib.dadapt_adamw(),
+        reasons={"Optax": Reason("corrects both averages", gx.dadapt_adamw(dialects.adam_correction(0.9, 0.999)))},
+    ),
 ]

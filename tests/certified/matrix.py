@@ -10,7 +10,7 @@ import gradtx as gx
 from gradtx._core.random import leaf_keys
 from tests.certified.certificate import LR, Certificate, Reason, paper
 from tests.dialects import TINY
-from tests.references import matrix
+from tests.references import matrix, problem
 from tests.references.problem import STEPS
 
 MATRICES = "lambda path, leaf: leaf.ndim == 2"
@@ -36,6 +36,21 @@ def projections(seed: int, rank: int, every: int) -> np.ndarray:
         return np.stack([jax.random.normal(key, (3, rank), float) / rank**0.5 for key in keys])
 
 
+def probes(seed: int) -> dict[tuple[int, ...], np.ndarray]:
+    """The probes of `scale_by_kron` for the leaves of the certificates, at each step, by shape."""
+    start, _ = problem.draws()
+    with jax.enable_x64(True):
+        keys = [leaf_keys(jax.random.key(seed), step, start) for step in range(STEPS)]
+        return {leaf.shape: np.stack([jax.random.normal(now[name], leaf.shape, float) for now in keys]) for name, leaf in start.items()}
+
+
+def first_directions(seed: int, rank: int) -> np.ndarray:
+    """The directions that `orthonormal_low_rank` begins with for the matrix of the certificates."""
+    with jax.enable_x64(True):
+        key = leaf_keys(jax.random.key(seed), np.int32(0), {"matrix": 0})["matrix"]
+        return np.asarray(jax.random.normal(key, (4, rank), float))
+
+
 CERTIFICATES = [
     Certificate(
         f"muon(lr, {MATRICES})",
@@ -58,4 +73,18 @@ CERTIFICATES = [
     ),
     Certificate(f"muonh(lr, {MATRICES}, lr)", paper(gx.muonh(LR, is_matrix, LR, eps=TINY), matrix.muonh, eta=LR, eta_others=LR, eps=TINY)),
     Certificate(f"adamh(lr, {MATRICES}, lr)", paper(gx.adamh(LR, is_matrix, LR, eps=TINY), matrix.adamh, eta=LR, eta_others=LR, eps=TINY)),
+    Certificate("psgd_kron(lr, 7)", paper(gx.psgd_kron(LR, 7), matrix.psgd_kron, eta=LR, draws=probes(7))),
+    Certificate(f"dion(lr, {MATRICES}, 7)", paper(gx.dion(LR, is_matrix, 7), matrix.dion, eta=LR, first=first_directions(7, 1))),
+    Certificate(
+        f'apollo(lr, {MATRICES}, 7, 1, factor=128**0.5, per="leaf")',
+        paper(
+            gx.apollo(LR, is_matrix, 7, 1, factor=128**0.5, per="leaf"),
+            matrix.apollo,
+            eta=LR,
+            draws=projections(7, 1, 200),
+            alpha=128**0.5,
+            mini=True,
+        ),
+    ),
+    Certificate(f"kl_shampoo(lr, {MATRICES})", paper(gx.kl_shampoo(LR, is_matrix), matrix.kl_shampoo, eta=LR)),
 ]

@@ -17,6 +17,8 @@ CERTIFICATES = [
         None,
         {"Optax": Reason("its decay is computed in float32", dialects.optax_adafactor(LR))},
     ),
+    Certificate("came(lr)", paper(gx.came(LR), storage.came, eta=LR)),
+    Certificate("adam_mini(lr)", paper(gx.adam_mini(LR), storage.adam_mini, eta=LR)),
     Certificate("sm3(lr)", paper(gx.sm3(LR, eps_root=TINY), storage.sm3, eta=LR, beta=0.9)),
 ]
 """Optax's SM3 takes no scalars, and the problem has one: `tests/test_storage.py` compares it on the rest."""

@@ -21,4 +21,5 @@ CERTIFICATES = [
             "Optax": Reason("the correction of v is not in the weights of x", dialects.optax_schedule_free_adamw(LR, 0.9, 0.999, 1e-8))
         },
     ),
+    Certificate("schedule_free_radam(lr)", paper(gx.schedule_free_radam(LR), schedule_free.schedule_free_radam, gamma=LR)),
 ]

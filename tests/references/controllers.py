@@ -65,3 +65,69 @@ def momo(x, gradient, value, steps, alpha, beta, least):
         h = f + np.sum(d * x) - gamma
         x = x - min(alpha, max(h - least, 0) / np.sum(d**2)) * d
         yield x
+
+
+def cocob(x, gradients, alpha=100.0, eps=0.0):
+    """Orabona & Tommasi 2017, "Training Deep Networks without Learning Rates Through Coin Betting" (arXiv 1705.07795), algorithm 2.
+
+    Here L begins at an ε, as in the authors' code; the paper has 0.
+    """
+    start, total, absolute, reward, largest = x, 0.0, 0.0, 0.0, eps
+    for g in gradients:
+        largest = np.maximum(largest, np.abs(g))
+        absolute = absolute + np.abs(g)
+        reward = np.maximum(reward + (x - start) * -g, 0)
+        total = total - g
+        x = start + total / (largest * np.maximum(absolute + largest, alpha * largest)) * (largest + reward)
+        yield x
+
+
+def dadapt_adam(x, gradients, d, gamma=1.0, beta1=0.9, beta2=0.999, eps=1e-8, lamda=0.0):
+    """Defazio & Mishchenko 2023, "Learning-Rate-Free Learning by D-Adaptation" (arXiv 2301.07733), algorithm 5.
+
+    With decoupled decay, and with ⟨g, s⟩ in the metric of the step before, as in the authors' code.
+    """
+    m, v, s, r, q = 0.0, 0.0, np.zeros_like(x), 0.0, np.sqrt(beta2)
+    for g in gradients:
+        r = q * r + (1 - q) * d * gamma * np.sum(g * s / (np.sqrt(v) + eps))
+        m = beta1 * m + (1 - beta1) * d * gamma * g
+        v = beta2 * v + (1 - beta2) * g**2
+        s = q * s + (1 - q) * d * gamma * g
+        x = x - m / (np.sqrt(v) + eps) - lamda * d * gamma * x
+        d = max(d, r / ((1 - q) * np.sum(np.abs(s))))
+        yield x
+
+
+def momo_adam(x, gradient, value, steps, alpha, beta1, beta2, eps, least):
+    """Schaipp et al. 2023, "MoMo" (arXiv 2305.07583), section 4: MoMo-Adam without weight decay."""
+    d, v, f, gamma = np.zeros_like(x), np.zeros_like(x), 0.0, 0.0
+    for k in range(1, steps + 1):
+        g = gradient(x)
+        f = (1 - beta1) * value(x) + beta1 * f
+        gamma = (1 - beta1) * np.sum(g * x) + beta1 * gamma
+        d = (1 - beta1) * g + beta1 * d
+        v = (1 - beta2) * g**2 + beta2 * v
+        rho = 1 - beta1**k
+        metric = eps + np.sqrt(v / (1 - beta2**k))
+        above = max(f - gamma - rho * least + np.sum(d * x), 0)
+        x = x - min(alpha / rho, above / np.sum(d**2 / metric)) * d / metric
+        yield x
+
+
+def mechanic_sgd(x, gradients, gamma, betas, lamda=0.01, s_init=1e-8, eps=1e-8):
+    """Cutkosky et al. 2023, "Mechanic" (arXiv 2306.00144), algorithm 1, around gradient descent.
+
+    With the size of h in m, as in the authors' code.
+    """
+    betas = np.asarray(betas)
+    start, moved, s, m, v, r = x, np.zeros_like(x), np.zeros(betas.size), np.zeros(betas.size), 0.0, 0.0
+    for g in gradients:
+        pull = lamda * np.sum(s) * np.linalg.norm(g) / np.linalg.norm(x) * x
+        h = np.sum(moved * (g + pull))
+        moved = moved - gamma * g
+        m = np.maximum(betas * m, np.abs(h))
+        v = betas**2 * v + h**2
+        r = np.maximum(betas * r - s * h, 0)
+        s = (s_init / betas.size * m + r) / (np.sqrt(v) + eps)
+        x = start + np.sum(s) * moved
+        yield x

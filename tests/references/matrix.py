@@ -206,8 +206,11 @@ def galore(x, gradients, eta, rank=128, lamda=0.0, beta1=0.9, beta2=0.999, eps=1
     yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
 
 
-def apollo(x, gradients, eta, draws, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8, alpha=1.0, gamma=1.01):
-    """Zhu et al. 2024, "APOLLO" (arXiv 2412.05270), algorithm 1, with the projections that were drawn, one for each step."""
+def apollo(x, gradients, eta, draws, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8, alpha=1.0, gamma=1.01, mini=False):
+    """Zhu et al. 2024, "APOLLO" (arXiv 2412.05270), algorithm 1, with the projections that were drawn, one for each step.
+
+    APOLLO-Mini (`mini`) has one factor for the whole matrix.
+    """
 
     def directions():
         m = v = before = 0.0
@@ -216,7 +219,10 @@ def apollo(x, gradients, eta, draws, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8
             m = beta1 * m + (1 - beta1) * r
             v = beta2 * v + (1 - beta2) * r**2
             adam = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + eps)
-            u = g @ np.diag(np.linalg.norm(adam, axis=0) / (np.linalg.norm(r, axis=0) + 1e-8))
+            if mini:
+                u = g * np.linalg.norm(adam) / (np.linalg.norm(r) + 1e-8)
+            else:
+                u = g @ np.diag(np.linalg.norm(adam, axis=0) / (np.linalg.norm(r, axis=0) + 1e-8))
             norm = np.linalg.norm(u)
             u = u if t == 1 else u / (max(norm / before, gamma) / gamma)
             before = np.linalg.norm(u)
@@ -250,3 +256,110 @@ def muonh(x, gradients, eta, eta_others, mu=0.95, beta1=0.9, beta2=0.95, eps=1e-
         m = mu * m + (1 - mu) * g
         directions.append(orthogonal(mu * m + (1 - mu) * g))
     yield from on_sphere(x, directions, eta)
+
+
+def spectral_norm(s):
+    """Li, psgd_torch, `norm_lower_bound`: ‖S‖₂ from below, by one step of power iteration from the longest column."""
+    x = s @ s[:, np.argmax(np.linalg.norm(s, axis=0))]
+    return np.linalg.norm(s @ (x / np.linalg.norm(x)))
+
+
+def kron_factors(g, probe, factors, rate, eps):
+    """Li 2015, "Preconditioned Stochastic Gradient Descent" (arXiv 1512.04202), section IV: one step for Q = Q₂ ⊗ Q₁ on its Lie group.
+
+    It whitens g, to which psgd_torch adds `eps` times the probe. An array with less than two axes has a diagonal Q.
+    """
+    g = g + eps * probe
+    if g.ndim < 2:
+        (q,) = factors
+        a, b = q * g, probe / q
+        return [q - rate / np.max(a**2 + b**2) * (a**2 - b**2) * q]
+    left, right = (np.diag(q) if q.ndim < 2 else q for q in factors)
+    a, b = left @ g @ right.T, np.linalg.inv(left).T @ probe @ np.linalg.inv(right)
+    stepped = []
+    for q, s, t in ((factors[0], a @ a.T, b @ b.T), (factors[1], a.T @ a, b.T @ b)):
+        if q.ndim < 2:
+            s, t = np.diag(s), np.diag(t)
+            stepped.append(q - rate / np.max(s + t) * (s - t) * q)
+        else:
+            stepped.append(q - rate / spectral_norm(s + t) * np.triu(s - t) @ q)
+    return stepped
+
+
+def psgd_kron(x, gradients, eta, draws, beta1=0.9, lamda=0.0, every=1, rate=0.1, eps=1e-9, max_size=8192, threshold=1.1):
+    """Li 2015, "Preconditioned Stochastic Gradient Descent" (arXiv 1512.04202), section IV, in the form of Kron, with its probes.
+
+    `draws` has the probes of all steps by shape. A fit comes once in `every` steps.
+    """
+    factors = [np.eye(n) if n <= max_size else np.ones(n) for n in x.shape] if x.ndim == 2 else [np.ones_like(x)]
+    m = 0.0
+    for t, (g, probe) in enumerate(zip(gradients, draws[x.shape], strict=True)):
+        m = beta1 * m + (1 - beta1) * g
+        m_hat = m / (1 - beta1 ** (t + 1))
+        if t % every == 0:
+            factors = kron_factors(m_hat, probe, factors, rate, eps)
+        if x.ndim == 2:
+            left, right = (np.diag(q) if q.ndim < 2 else q for q in factors)
+            u = left.T @ left @ m_hat @ right.T @ right
+        else:
+            u = factors[0] ** 2 * m_hat
+        u = u * min(1, threshold / np.sqrt(np.mean(u**2)))
+        x = x - eta * (u + lamda * x)
+        yield x
+
+
+def dion(x, gradients, eta, first, mu=0.95, lamda=0.01, beta1=0.9, beta2=0.95, eps=1e-8, axis=-1):
+    """Ahn et al. 2025, "Dion" (arXiv 2504.05295), algorithm 1, with the factor √(out / in); `first` is Q₀.
+
+    P orthonormalises B Q by a Cholesky factor of its Gram matrix, where others reflect.
+    """
+
+    def directions():
+        m, q = np.zeros_like(x), first
+        for g in gradients:
+            b = m + g
+            image = b @ q
+            p = np.linalg.solve(np.linalg.cholesky(image.T @ image), image.T).T
+            r = b.T @ p
+            m = b - (1 - mu) * p @ r.T
+            q = r / (np.linalg.norm(r, axis=0) + eps)
+            yield np.sqrt(x.shape[axis] / x.shape[1 - axis % 2]) * p @ q.T
+
+    yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
+
+
+def kl_shampoo_directions(gradients, beta1, beta2, eps, initial, every):
+    """Lin et al. 2025, KL-Shampoo: L^(−½) M R^(−½) with eigenvalues of their own. The first gradient makes the vectors alone."""
+    m = left = right = 0.0
+    for t, g in enumerate(gradients):
+        rows, columns = g.shape
+        m = beta1 * m + (1 - beta1) * g
+        if t == 0:
+            q, p, a, b = np.eye(rows), np.eye(columns), np.full(rows, initial), np.full(columns, initial)
+            yield np.zeros_like(g)
+        else:
+            row_root, column_root = (v @ np.diag((s + eps * max(s)) ** -0.5) @ v.T for v, s in ((q, a), (p, b)))
+            yield row_root @ m @ column_root
+        of_rows = g @ p @ np.diag(1 / b) @ p.T @ g.T / columns
+        of_columns = g.T @ q @ np.diag(1 / a) @ q.T @ g / rows
+        left = beta2 * left + (1 - beta2) * of_rows
+        right = beta2 * right + (1 - beta2) * of_columns
+        if t == 0:
+            q, p = np.linalg.eigh(left)[1][:, ::-1], np.linalg.eigh(right)[1][:, ::-1]
+        else:
+            a = beta2 * a + (1 - beta2) * np.diag(q.T @ of_rows @ q)
+            b = beta2 * b + (1 - beta2) * np.diag(p.T @ of_columns @ p)
+            if t % every == 0:
+                q, p = np.linalg.qr(left @ q)[0], np.linalg.qr(right @ p)[0]
+
+
+def kl_shampoo(x, gradients, eta, lamda=0.01, beta1=0.9, beta2=0.98, eps=1e-8, matrix_eps=1e-8, initial=0.1, every=10, adam2=0.98):
+    """Lin et al. 2025, "Understanding and Improving Shampoo and SOAP via KL Minimization" (arXiv 2509.03378), KL-Shampoo with QR.
+
+    The ridge is relative, as in `shampoo`.
+    """
+    if x.ndim == 2:
+        directions = kl_shampoo_directions(gradients, beta1, beta2, matrix_eps, initial, every)
+    else:
+        directions = adam_directions(gradients, beta1, adam2, eps)
+    yield from stepped(x, directions, eta, lamda)

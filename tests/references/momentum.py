@@ -77,3 +77,14 @@ def lion(x, gradients, eta, beta1, beta2, lamda):
         x = x - eta * (np.sign(c) + lamda * x)
         m = beta2 * m + (1 - beta2) * g
         yield x
+
+
+def error_feedback(x, gradients, gamma, compress):
+    """Karimireddy et al. 2019, "Error Feedback Fixes SignSGD" (arXiv 1901.09847), algorithm 2, EF-SGD, with a constant γ."""
+    e = np.zeros_like(x)
+    for g in gradients:
+        p = gamma * g + e
+        delta = compress(p)
+        x = x - delta
+        e = p - delta
+        yield x

@@ -43,3 +43,49 @@ def sm3(x, gradients, eta, beta=0.0):
         m = beta * m + (1 - beta) * np.divide(g, np.sqrt(nu), out=np.zeros_like(nu), where=nu > 0)
         x = x - eta * m
         yield x
+
+
+def factored(r, c, beta, square):
+    """Shazeer & Stern 2018, "Adafactor" (arXiv 1804.04235), algorithm 2: sums of rows and of columns, and their product."""
+    r = beta * r + (1 - beta) * square @ np.ones((square.shape[1], 1))
+    c = beta * c + (1 - beta) * np.ones((1, square.shape[0])) @ square
+    return r, c, r @ c / np.sum(r)
+
+
+def came(x, gradients, eta, beta1=0.9, beta2=0.999, beta3=0.9999, d=1.0, lamda=0.0, eps1=1e-30, eps2=1e-16):
+    """Luo et al. 2023, "CAME" (arXiv 2307.02047), algorithm 2, with decoupled weight decay.
+
+    Any array with less than two axes takes the averaged step as it is, as in the authors' implementation.
+    """
+    r = c = residual_r = residual_c = v = m = 0.0
+    for g in gradients:
+        if x.ndim == 2:
+            r, c, v = factored(r, c, beta2, g**2 + eps1)
+        else:
+            v = beta2 * v + (1 - beta2) * (g**2 + eps1)
+        u = g / np.sqrt(v)
+        u = u / max(1, np.sqrt(np.mean(u**2)) / d)
+        m = beta1 * m + (1 - beta1) * u
+        step = m
+        if x.ndim == 2:
+            residual_r, residual_c, s = factored(residual_r, residual_c, beta3, (u - m) ** 2 + eps2)
+            step = m / np.sqrt(s)
+        x = x - eta * step - eta * lamda * x
+        yield x
+
+
+def adam_mini(x, gradients, eta, beta1=0.9, beta2=0.999, eps=1e-8, lamda=0.01, axis=-1):
+    """Zhang et al. 2024, "Adam-mini" (arXiv 2406.16793), algorithm 1, with one block for each output, along `axis`.
+
+    Any array with less than two axes is one block.
+    """
+    index = np.arange(x.size).reshape(x.shape)
+    blocks = [np.take(index, k, axis) for k in range(x.shape[axis])] if x.ndim == 2 else [index.ravel()]
+    flat, m, v = x.ravel(), np.zeros(x.size), np.zeros(len(blocks))
+    for t, g in enumerate(gradients, start=1):
+        flat = (1 - eta * lamda) * flat
+        m = beta1 * m + (1 - beta1) * g.ravel()
+        for b, block in enumerate(blocks):
+            v[b] = beta2 * v[b] + (1 - beta2) * np.mean(g.ravel()[block] ** 2)
+            flat[block] -= eta * m[block] / (1 - beta1**t) / (np.sqrt(v[b] / (1 - beta2**t)) + eps)
+        yield flat.reshape(x.shape)

@@ -5,10 +5,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.apply import apply_updates
 from gradtx._core.numerics import LAST_STEP
 from gradtx._core.trees import is_trainable, path_name
 from gradtx._core.types import PyTree
+from gradtx.testing import _problem
 from gradtx.testing._case import Case
 from gradtx.testing._compare import finite, shown
 from gradtx.testing._law import NotApplicableError, Violation, law
@@ -87,7 +87,7 @@ def constant_gradients_do_no_harm(case: Case) -> None:
     moved, state = jax.tree.map(jnp.zeros_like, params), case.make().init(params)
     for _ in range(SOME):  # one program a step: in a scan XLA rounds otherwise
         updates, state = case.compiled_update(None, grads, state, params)
-        moved = apply_updates(moved, updates)
+        moved = _problem.moved(moved, updates)
     finite({"sum of updates": moved, "state": state}, f"{SOME} steps at gradients between 0.1 and 1000")
 
 

@@ -87,7 +87,7 @@ def needed_extras_arrive(case: Case) -> None:
     if not case.needs:
         raise NotApplicableError("it needs no extra")
     params = case.problem()
-    grads = jax.grad(_problem.loss)(params)
+    grads = _problem.gradient(params)
     tx = case.make()
     given = case.extras(params, grads)
     for name in given:
@@ -131,7 +131,7 @@ def unknown_extras_are_refused(case: Case) -> None:
 def customary_extras_may_be_passed(case: Case) -> None:
     """One training loop serves every optimizer: the loss, its gradient or the loss function, given without need, change no number."""
     params = case.problem()
-    grads = jax.grad(_problem.loss, allow_int=True)(params)
+    grads = _problem.gradient(params)
     tx, needed = case.make(), case.extras(params, grads) if case.needs else {}
     given = grads, tx.init(params), params
     alone = program(lambda *given: tx.update(*given, **needed), *given)

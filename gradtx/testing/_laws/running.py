@@ -7,7 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradtx._core.trees import path_name
+from gradtx._core.apply import apply_updates
+from gradtx._core.trees import is_trainable, path_name
+from gradtx._core.types import PyTree
+from gradtx.testing import _problem
 from gradtx.testing._case import Case
 from gradtx.testing._compare import NARROW, WIDE, close, compilations, data, identical, same_structure, same_types
 from gradtx.testing._law import Violation, law
@@ -17,10 +20,11 @@ from gradtx.testing._law import Violation, law
 def jit_equals_eager(case: Case) -> None:
     """A step may be compiled: it gives the numbers that it gives outside of jit."""
     params = case.problem()
+    grads = _problem.gradient(params)
     with jax.disable_jit():
         state = case.make().init(params)
-        eager = case.step(None, params, state)
-    close(eager, case.compiled_step(None, params, state), **NARROW)
+        eager = case.update(None, grads, state, params)
+    close(eager, case.compiled_update(None, grads, state, params), **NARROW)
 
 
 @law("Keep everything that a step changes in the state, and draw random numbers from a key in the state or the step count.")
@@ -40,7 +44,7 @@ def runs_are_identical(case: Case) -> None:
 @law("Return new arrays; write to none that came in.")
 def inputs_are_not_changed(case: Case) -> None:
     """Gradients, state and parameters of before a step are still there after it."""
-    params = jax.tree.map(np.asarray, case.problem())
+    params = jax.tree.map(lambda leaf: np.asarray(leaf) if is_trainable(leaf) else leaf, case.problem())
     tx = case.make()
     before = (params, tx.init(params))
     copy = jax.tree.map(lambda leaf: np.array(data(leaf)), before)
@@ -70,9 +74,10 @@ def vmap_over_problems_equals_a_loop(case: Case) -> None:
         problems = [case.problem(jnp.float64, seed) for seed in range(3)]
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *problems)
         state = jax.vmap(case.make().init)(stacked)
-        mapped = jax.jit(jax.vmap(functools.partial(case.step, None)))
+        mapped = jax.jit(jax.vmap(functools.partial(case.update, None)))
         for _ in range(2):
-            stacked, state, _ = mapped(stacked, state)
+            updates, state = mapped(_problem.gradients(stacked), state, stacked)
+            stacked = _problem.moved(stacked, updates)
         for k, params in enumerate(problems):
             close(case.walk(None, params, 2), jax.tree.map(lambda leaf, k=k: leaf[k], (stacked, state)), **WIDE)
 
@@ -86,7 +91,7 @@ def resuming_is_exact(case: Case) -> None:
     fresh = Case(case.transformation, case.arguments, case.needs, case.params)
     state = jax.tree.unflatten(jax.tree.structure(whole[1]), jax.tree.leaves(state))
     for _ in range(2):
-        params, state, _ = fresh.compiled_step(None, params, state)
+        params, state = fresh.compiled_step(None, params, state)
     identical(whole, (params, state))
 
 
@@ -100,10 +105,12 @@ def steps_share_one_compilation(case: Case) -> None:
     """The second step is as fast as the hundredth: only the first one compiles, bfloat16 parameters with float32 gradients included."""
     for dtype in (jnp.float32, jnp.bfloat16):
         params = case.problem(dtype)
-        compiled = jax.jit(lambda params, state: case.step(None, params, state, jnp.float32)[:2])
+        grads = _problem.gradient(jax.tree.map(lambda leaf: leaf.astype(jnp.float32) if is_trainable(leaf) else leaf, params))
+        compiled = case.jitted_again()
         state = case.make().init(params)
         for _ in range(3):
-            params, state = compiled(params, state)
+            updates, state = case.compiled_update(None, grads, state, params, jitted=compiled)
+            params = _problem.moved(params, updates)
         if compilations(compiled) != 1:
             raise Violation(
                 "1 compilation of three steps", f"{compilations(compiled)}", f"{jnp.dtype(dtype).name} parameters, float32 gradients"
@@ -128,7 +135,12 @@ def init_aliases_nothing(case: Case) -> None:
 @law("Return arrays of their own from init, and keep none of the state's in a closure.")
 def donation_works(case: Case) -> None:
     """A step may overwrite the parameters and the state that it was given, and the transformation survives it."""
-    donating = jax.jit(lambda params, state: case.step(None, params, state)[:2], donate_argnums=(0, 1))
+
+    def overwriting(params: PyTree, state: PyTree, grads: PyTree) -> tuple[PyTree, PyTree]:
+        updates, state = case.update(None, grads, state, params)
+        return apply_updates(params, updates), state
+
+    donating = jax.jit(overwriting, donate_argnums=(0, 1))
     with jax.enable_x64(True):
         tx, params = case.make(), case.problem(jnp.float64)
         expected = case.walk(None, params, 2)
@@ -136,7 +148,7 @@ def donation_works(case: Case) -> None:
             now = jax.tree.map(jnp.copy, params)
             state = tx.init(now)
             for _ in range(2):
-                now, state = donating(now, state)
+                now, state = donating(now, state, _problem.gradient(now))
             close(expected, (now, state), **WIDE)
 
 

@@ -53,26 +53,21 @@ def sharded_equals_unsharded(case: Case) -> None:
     state = case.make().init(placed)
     _laid_out_like(placed, state, "after init")
     _laid_out_like(placed, jax.jit(case.make().init)(placed), "after a compiled init")
-    compiled = jax.jit(lambda params, state: case.step(None, params, state)[:2])
+    compiled = case.jitted_again()
     moved = placed, state
     for _ in range(3):
-        moved = compiled(*moved)
+        moved = case.compiled_step(None, *moved, loss=_problem.bowl, jitted=compiled)
     _laid_out_like(placed, moved[1], "after three steps")
     if compilations(compiled) != 1:
         raise Violation("1 compilation of three steps", str(compilations(compiled)))
-    close(case.walk(None, params), jax.tree.map(jax.device_get, moved), **ROUNDING)
+    close(case.walk(None, params, loss=_problem.bowl), jax.tree.map(jax.device_get, moved), **ROUNDING)
 
 
 @law("Work on each shard where it lies; where a method measures whole leaves, hand only scalars from device to device.")
 def no_leaf_is_gathered(case: Case) -> None:
     """No device receives a whole leaf: the compiled update has no all-gather, and its all-reduces carry scalars."""
     _, placed = _runs(case)
-    state = case.make().init(placed)
-
-    def update(grads: PyTree, state: PyTree, params: PyTree) -> Any:
-        return case.make().update(grads, state, params, **case.extras(params, grads, _problem.bowl))
-
-    lowered = jax.jit(update).lower(placed, state, placed)
+    lowered = case.jitted_again().lower(None, placed, case.make().init(placed), placed, loss=_problem.bowl)
     smallest = min(leaf.size for leaf in jax.tree.leaves(placed) if leaf.size > 1)
     for line in (lowered.compile().as_text() or "").splitlines():
         found = re.search(r"= (.*?) (all-gather|all-to-all|collective-permute|all-reduce|reduce-scatter)(-start)?\(", line)

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gradtx._core.apply import apply_updates
 from gradtx._core.trees import is_trainable
@@ -15,32 +16,40 @@ from gradtx.testing._law import NotApplicableError, Violation, law
 
 
 @law("Compute with every number by jnp alone: no float(), no Python comparison, no number that decides a shape.")
+def every_number_can_be_traced(case: Case) -> None:
+    """No number has to be known when a step is compiled: any of them may be swept, scheduled, differentiated."""
+    case.visible_numbers()
+    if case.untraceable:
+        raise Violation("a step with a tracer for it", next(iter(case.untraceable.values())), ", ".join(case.untraceable))
+
+
+@law("Compute each member of a batch by itself: no rule for batches that mixes them, no state outside of the state.")
 def vmap_over_every_number_equals_a_loop(case: Case) -> None:
     """A batch of optimizers is an optimizer: any number can be swept in one compiled program."""
-    case.visible_numbers()
     with jax.enable_x64(True):
         params = case.problem(jnp.float64)
         members = list(case.other_numbers())
-        batch = jax.tree.map(lambda *leaves: jnp.asarray(leaves), *members)
+        batch = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *members)
         state = jax.vmap(lambda numbers: case.make(numbers).init(params))(batch)
         start = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(members), *leaf.shape)), params)
-        mapped = jax.jit(jax.vmap(case.step))
+        mapped = jax.jit(jax.vmap(case.update))
         swept = (start, state)
         for _ in range(2):
-            swept = mapped(batch, *swept)[:2]
+            updates, state = mapped(batch, _problem.gradients(swept[0]), swept[1], swept[0])
+            swept = _problem.moved(swept[0], updates), state
         for k, numbers in enumerate(members):
-            alone = case.walk(jax.tree.map(jnp.asarray, numbers), params, 2)
+            alone = case.walk(numbers, params, 2)
             close(alone, jax.tree.map(lambda leaf, k=k: leaf[k], swept), **WIDE)
 
 
 @law("Make numbers arguments of the compiled step: keep them out of closures and static fields.")
 def new_numbers_compile_nothing(case: Case) -> None:
     """Another learning rate, or any other number, runs the program that is there already."""
-    case.visible_numbers()
-    params = case.problem()
-    compiled = jax.jit(case.step)
-    for numbers in case.other_numbers():
-        compiled(numbers, params, case.make(numbers).init(params))
+    compiled = case.jitted_again()
+    with jax.enable_x64(True):
+        params = case.problem(jnp.float64)
+        for numbers in case.other_numbers():
+            case.compiled_step(numbers, params, case.make(numbers).init(params), jitted=compiled)
     if compilations(compiled) != 1:
         raise Violation("1 compilation for all numbers", str(compilations(compiled)))
 
@@ -48,19 +57,27 @@ def new_numbers_compile_nothing(case: Case) -> None:
 @law("Annotate the argument as a number (gradtx.Number and its kin), so that the factory sees its value at each step.")
 def every_number_may_be_a_schedule(case: Case) -> None:
     """A schedule may stand for any number, and the step sees its value."""
-    case.visible_numbers()
-    tx = case.value()
+    case.value()
+    numbers = case.traced_numbers()
     with jax.enable_x64(True):
         params = case.problem(jnp.float64)
-        leaves, structure = jax.tree.flatten(tx)
-        schedules = [linear_schedule(leaf, 0.9 * leaf, 4) if isinstance(leaf, float) else leaf for leaf in leaves]
-        scheduled = Case(structure.unflatten(schedules), needs=case.needs, params=case.params)
+        schedules = {name: linear_schedule(number, 0.9 * number, 4) for name, number in numbers.items() if _may_be_scheduled(number)}
+        scheduled = Case(case.make(schedules), needs=case.needs, params=case.params)
         state = scheduled.make().init(params)
         by_hand = params, state
         for k in range(2):
-            now = [schedule(k) if isinstance(leaf, float) else leaf for leaf, schedule in zip(leaves, schedules, strict=True)]
-            by_hand = case.compiled_step(dict(zip(case.numbers, now, strict=True)), *by_hand)[:2]
-        close(by_hand, scheduled.walk(scheduled.numbers, params, 2), **WIDE)
+            now = {name: float(schedules[name](k)) if name in schedules else number for name, number in numbers.items()}
+            by_hand = case.compiled_step(now, *by_hand)
+        close(by_hand, scheduled.walk(None, params, 2), **WIDE)
+
+
+def _may_be_scheduled(number: Any) -> bool:
+    return np.ndim(number) == 0 and _is_real(number)
+
+
+def _is_real(number: Any) -> bool:
+    """Whether it can be differentiated: no integer, and no random key."""
+    return bool(jnp.issubdtype(jnp.result_type(number), jnp.floating))
 
 
 class _Watched:
@@ -79,8 +96,7 @@ class _Watched:
 @law("Read a schedule at one count, the step's own, wherever the step needs its value.")
 def schedules_see_every_step_once(case: Case) -> None:
     """A schedule runs with the training: each step asks it for one count, and the next step for the next."""
-    case.visible_numbers()
-    watched = {name: _Watched(number) for name, number in case.numbers.items() if isinstance(number, float)}
+    watched = {name: _Watched(number) for name, number in case.traced_numbers().items() if _may_be_scheduled(number)}
     together = [watched] if case.is_value else [{name: schedule} for name, schedule in watched.items()]
     steps = {name: counts for schedules in together for name, counts in _steps_seen(case, schedules).items() if any(counts)}
     if not steps:
@@ -101,7 +117,7 @@ def _steps_seen(case: Case, schedules: dict[str, Any]) -> dict[str, list[set[int
     counts: dict[str, list[set[int]]] = {name: [] for name in schedules}
     params = case.problem()
     try:
-        tx = case.make({**case.numbers, **schedules})
+        tx = case.make(schedules)
         state = tx.init(params)
         for _ in range(3):
             jax.effects_barrier()
@@ -121,7 +137,9 @@ def _steps_seen(case: Case, schedules: dict[str, Any]) -> dict[str, list[set[int
 @law("Keep roots and quotients away from zero: a square root with derivative 0 at 0, jnp.where around the divisor.")
 def hypergradients_are_finite(case: Case) -> None:
     """Hyperparameters can be tuned by gradient: derivatives through twenty steps are finite, zero gradients included."""
-    numbers = case.visible_numbers()
+    numbers = {name: number for name, number in case.traced_numbers().items() if _is_real(number)}
+    if not numbers:
+        raise NotApplicableError("it has no numbers but integers and keys")
     params = case.problem()
 
     def final(numbers: Any, used: Any) -> jax.Array:
@@ -132,17 +150,17 @@ def hypergradients_are_finite(case: Case) -> None:
 
         def body(carry: Any, _: None) -> Any:
             params, state = carry
-            grads = jax.grad(loss)(params)
+            grads = _problem.slope(params, loss)
             updates, state = tx.update(grads, state, params, **case.extras(params, grads, loss))
-            shrunk = jax.tree.map(lambda u: u if _descends(case) else -0.05 * u, updates)
+            shrunk = jax.tree.map(lambda u: -0.05 * u if is_trainable(u) and not _descends(case) else u, updates)
             return (apply_updates(params, shrunk), state), None
 
         return _problem.loss(jax.lax.scan(body, (params, tx.init(params)), None, length=20)[0][0])
 
-    differentiated = jax.jit(jax.grad(final, allow_int=True))
+    differentiated = jax.jit(jax.grad(final))
     for used in (1.0, 0.0):
         for name, slope in differentiated(numbers, used).items():
-            if slope.dtype != jax.dtypes.float0 and not bool(jnp.all(jnp.isfinite(slope))):
+            if not bool(jnp.all(jnp.isfinite(slope))):
                 raise Violation("a finite derivative", str(slope), f"{name}{'' if used else ', weights that the loss does not use'}")
 
 

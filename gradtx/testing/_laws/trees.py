@@ -9,7 +9,7 @@ import numpy as np
 
 from gradtx._core.apply import apply_updates
 from gradtx._core.roles import role, roles
-from gradtx._core.trees import path_name
+from gradtx._core.trees import is_trainable, path_name
 from gradtx._core.types import PyTree
 from gradtx._wrappers.layerwise import layerwise
 from gradtx.testing import _problem
@@ -55,19 +55,27 @@ def _named(tree: str, violation: Violation) -> Violation:
 def every_kind_of_tree(case: Case) -> None:
     """Parameters may come in any container: empty, a bare array, scalars, nested, with None."""
     _free(case)
-    for name, make in TREES.items():
-        params = make()
+    found = jax.jit(lambda: {name: _step_on(case, name, make()) for name, make in TREES.items()})()
+    for name, updates in found.items():
         try:
-            updates, moved = _one_step(case, params, jax.tree.map(jnp.ones_like, params))
-            same_structure(params, moved)
-            for (path, before), after in zip(jax.tree_util.tree_leaves_with_path(params), jax.tree.leaves(moved), strict=True):
-                if jnp.shape(before) != jnp.shape(after):
-                    raise Violation(str(jnp.shape(before)), str(jnp.shape(after)), path_name(path))
             finite(updates, "updates")
         except Violation as violation:
             raise _named(name, violation) from None
-        except Exception as error:
-            raise Violation("a step", f"{type(error).__name__}: {str(error).splitlines()[0]}", name) from error
+
+
+def _step_on(case: Case, name: str, params: PyTree) -> PyTree:
+    """The updates of one step, after which no shape is another."""
+    try:
+        updates, moved = _one_step(case, params, jax.tree.map(jnp.ones_like, params))
+        same_structure(params, moved)
+        for (path, before), after in zip(jax.tree_util.tree_leaves_with_path(params), jax.tree.leaves(moved), strict=True):
+            if jnp.shape(before) != jnp.shape(after):
+                raise Violation(str(jnp.shape(before)), str(jnp.shape(after)), path_name(path))
+    except Violation as violation:
+        raise _named(name, violation) from None
+    except Exception as error:
+        raise Violation("a step", f"{type(error).__name__}: {str(error).splitlines()[0]}", name) from error
+    return updates
 
 
 @law("Leave what cannot be trained out: no state, no update. Map over jnp.issubdtype(p.dtype, jnp.inexact) leaves only.")
@@ -100,7 +108,7 @@ def other_shapes_are_refused(case: Case) -> None:
     """A gradient of shape (4, 1) for a weight of (4, 3) is an error at once, and not broadcast in silence."""
     params = case.problem()
     entries, structure = jax.tree_util.tree_flatten_with_path(params)
-    path, leaf = next((entry for entry in entries if entry[1].ndim and entry[1].shape[-1] > 1), (None, None))
+    path, leaf = next((entry for entry in entries if is_trainable(entry[1]) and entry[1].ndim and entry[1].shape[-1] > 1), (None, None))
     if path is None or leaf is None:
         raise NotApplicableError("its parameters have no axis to broadcast")
     thin = [one[..., :1] if place == path else one for place, one in entries]
@@ -125,7 +133,7 @@ def complex_equals_real_and_imaginary_parts(case: Case) -> None:
             "w": {"real": jnp.array([[1.0, -2.0]]), "imag": jnp.array([[0.5, 1.5]])},
             "s": {"real": jnp.array(0.3), "imag": jnp.array(-1.0)},
         }
-        apart = _joined(_movement(case, parts, lambda tree: _complex_bowl(_joined(tree))))
+        apart = _joined(_movement(case, parts, _bowl_of_parts))
         whole = _movement(case, _joined(parts), _complex_bowl)
         size = max(float(jnp.max(jnp.abs(leaf))) for leaf in jax.tree.leaves(apart))
         if size:
@@ -140,26 +148,18 @@ def _complex_bowl(z: PyTree) -> jax.Array:
     return jnp.sum(jnp.abs(z["w"] - 1j) ** 2) + jnp.abs(z["s"]) ** 2 + jnp.sum(z["w"].real * z["w"].imag)
 
 
+def _bowl_of_parts(parts: PyTree) -> jax.Array:
+    return _complex_bowl(_joined(parts))
+
+
 def _movement(case: Case, params: PyTree, loss: Callable[[PyTree], jax.Array]) -> PyTree:
     """How far six steps go. A method whose steps grow from nothing has hardly left the start by then."""
-    tx, now = case.make(), params
-    state = tx.init(params)
-    update = jax.jit(lambda grads, state, params: tx.update(grads, state, params, **case.extras(params, grads, loss)))
+    now, state = params, case.make().init(params)
     for _ in range(6):
-        grads = jax.tree.map(jnp.conj, jax.grad(loss)(now))
-        updates, state = update(grads, state, now)
-        now = apply_updates(now, updates)
+        grads = jax.tree.map(jnp.conj, _problem.gradient(now, loss=loss))
+        updates, state = case.compiled_update(None, grads, state, now, loss)
+        now = _problem.moved(now, updates)
     return jax.tree.map(jnp.subtract, now, params)
-
-
-def _trajectory(case: Case, params: PyTree, loss: Callable[[PyTree], jax.Array]) -> PyTree:
-    tx = case.make()
-    state = tx.init(params)
-    update = jax.jit(lambda grads, state, params: tx.update(grads, state, params, **case.extras(params, grads, loss)))
-    for _ in range(3):
-        updates, state = update(jax.grad(loss)(params), state, params)
-        params = apply_updates(params, updates)
-    return params
 
 
 @law("Let no rule depend on a leaf's place in the tree, nor on its name unless the user chose leaves by name.")
@@ -168,16 +168,20 @@ def arranging_leaves_changes_nothing(case: Case) -> None:
     _free(case)
     with jax.enable_x64(True):
         params = case.problem(jnp.float64)
-        names = sorted(params)
+        moved, _ = case.walk(None, tuple(params[name] for name in ELSEWHERE), loss=_loss_elsewhere)
+        close(case.walk(None, params)[0], _back(moved), **WIDE)
 
-        def elsewhere(tree: PyTree) -> PyTree:
-            return tuple(tree[name] for name in reversed(names))
 
-        def back(tree: PyTree) -> PyTree:
-            return dict(zip(reversed(names), tree, strict=True))
+ELSEWHERE = ("w", "s", "b")
+"""The leaves in another order."""
 
-        moved = _trajectory(case, elsewhere(params), lambda tree: _problem.loss(back(tree)))
-        close(_trajectory(case, params, _problem.loss), back(moved), **WIDE)
+
+def _back(tree: PyTree) -> PyTree:
+    return dict(zip(ELSEWHERE, tree, strict=True))
+
+
+def _loss_elsewhere(tree: PyTree) -> jax.Array:
+    return _problem.loss(_back(tree))
 
 
 @law("None if the method measures whole leaves (norms, means, shapes): state it as an exemption.")
@@ -186,15 +190,17 @@ def splitting_a_leaf_changes_nothing(case: Case) -> None:
     _free(case)
     with jax.enable_x64(True):
         params = case.problem(jnp.float64)
+        rows = {**params, "w": {str(k): row for k, row in enumerate(params["w"])}}
+        apart, _ = case.walk(None, rows, loss=_loss_of_rows)
+        close(case.walk(None, params)[0], _stacked(apart), **WIDE)
 
-        def split(tree: PyTree) -> PyTree:
-            return {**tree, "w": {str(k): row for k, row in enumerate(tree["w"])}}
 
-        def whole(tree: PyTree) -> PyTree:
-            return {**tree, "w": jnp.stack([tree["w"][str(k)] for k in range(params["w"].shape[0])])}
+def _stacked(tree: PyTree) -> PyTree:
+    return {**tree, "w": jnp.stack([row for _, row in sorted(tree["w"].items())])}
 
-        apart = _trajectory(case, split(params), lambda tree: _problem.loss(whole(tree)))
-        close(_trajectory(case, params, _problem.loss), whole(apart), **WIDE)
+
+def _loss_of_rows(tree: PyTree) -> jax.Array:
+    return _problem.loss(_stacked(tree))
 
 
 @law("Map over leaves with rules that vmap can map, and draw random numbers from a key argument, which each layer makes its own.")
