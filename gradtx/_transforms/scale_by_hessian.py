@@ -6,7 +6,6 @@ from typing import Any
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
-import jax.scipy.linalg
 
 from gradtx._core.numerics import matched
 from gradtx._core.transformation import stateless, transformation
@@ -37,9 +36,11 @@ def scale_by_hessian(damping: NonNegative) -> Any:
 
 def _solved(matrix: jax.Array, target: jax.Array) -> jax.Array:
     """`matrix`⁻¹ `target` for a symmetric matrix. A pivot of zero counts as 1, here and in derivatives, so that both stay finite."""
-    factors, order = jax.scipy.linalg.lu_factor(jax.lax.stop_gradient(matrix))
-    pivots = jnp.diagonal(factors)
-    regular = factors + jnp.diag((pivots == 0).astype(factors.dtype))
-    return jax.lax.custom_linear_solve(
-        lambda x: matrix @ x, target, lambda _, b: jax.scipy.linalg.lu_solve((regular, order), b), symmetric=True
-    )
+    factors, _, order = jax.lax.linalg.lu(jax.lax.stop_gradient(matrix))
+    regular = factors + jnp.diag((jnp.diagonal(factors) == 0).astype(factors.dtype))
+
+    def solve(_: Any, b: jax.Array) -> jax.Array:
+        halfway = jax.lax.linalg.triangular_solve(regular, b[order, None], left_side=True, lower=True, unit_diagonal=True)
+        return jax.lax.linalg.triangular_solve(regular, halfway, left_side=True)[:, 0]
+
+    return jax.lax.custom_linear_solve(lambda x: matrix @ x, target, solve, symmetric=True)
