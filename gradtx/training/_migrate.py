@@ -156,4 +156,3 @@ class _Plan:
             mean = sum(jnp.sum(value) for value in kept) / max(sum(value.size for value in kept), 1)
             filled |= {p: jnp.full_like(values[p], mean) for p in paths if p not in self.sources}
         return filled
-

@@ -43,7 +43,11 @@ class Slots:
         self.params = _inner_shapes(params)
         self.state, self.step = state, state["step"]
         self.visits = Visits()
-        init(tx, jax.tree.map(lambda p: jax.ShapeDtypeStruct(jnp.shape(p), jnp.result_type(p)) if is_trainable(p) else p, params), self.visits)
+        init(
+            tx,
+            jax.tree.map(lambda p: jax.ShapeDtypeStruct(jnp.shape(p), jnp.result_type(p)) if is_trainable(p) else p, params),
+            self.visits,
+        )
         self.labels = {path[-1]: part for path, part, _ in self.visits}
         self.codings: dict[str, Any] = {}
         self.leaves = self._read(state)
@@ -77,7 +81,9 @@ class Slots:
         else:
             shape = self.params.get(leaf)
             value = self.coding(slot).decode({name: jnp.asarray(part) for name, part in arrays.items()}, shape)
-        found = SlotLeaf("/".join(slot), value, {n: place for n, (place, _) in parts.items()}, (self._meaning(slot), leaf), _correction(slot))
+        found = SlotLeaf(
+            "/".join(slot), value, {n: place for n, (place, _) in parts.items()}, (self._meaning(slot), leaf), _correction(slot)
+        )
         return path, found
 
     def _meaning(self, slot: tuple[str, ...]) -> tuple[Any, ...]:
