@@ -228,7 +228,7 @@ def test_the_one_before_a_damaged_one_is_used_and_said(tmp_path):
     with pytest.raises(training.DamagedCheckpointError):
         training.restore(tmp_path, step=3)
     os.truncate(tmp_path / "step_0000000001.npz", 10)
-    with pytest.raises(training.DamagedCheckpointError, match="no checkpoint in .* is whole"):
+    with pytest.raises(training.DamagedCheckpointError, match=r"no checkpoint in .* is whole"):
         training.restore(tmp_path)
 
 
@@ -345,7 +345,7 @@ def test_mistakes_are_errors(tmp_path):
         training.save(tmp_path, step=1, keep=0)
     with pytest.raises(ValueError, match="format must be"):
         training.save(tmp_path, step=1, format="pickle")
-    with pytest.raises(TypeError, match="extra/names is .*no dtype of numbers"):
+    with pytest.raises(TypeError, match=r"extra/names is .*no dtype of numbers"):
         training.save(tmp_path, step=1, extra={"names": np.array(["a"])})
     with pytest.raises(TypeError, match="outside of jit"):
         jax.jit(lambda x: training.save(tmp_path, step=1, params=x))(jnp.ones(1))
