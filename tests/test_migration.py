@@ -50,7 +50,7 @@ SAME = {
 def test_training_goes_on(tmp_path, name):
     before, after = SAME[name]
     state, found = moved(tmp_path, before, after)
-    assert not found.migration.dropped
+    assert all("of_one" in path for path in found.migration.dropped)  # two groups with one weight each become one
     close(run(after, found.state, 3, 1)[0], run(before, state, 3, 1)[0])
     assert int(found.state["step"]) == 3
 
