@@ -24,7 +24,7 @@ def saved(directory, step, **about):
 
 def test_what_was_saved_comes_back(tmp_path):
     for step in (1, 2, 3):
-        saved(tmp_path, step, keep=2, wait=False)
+        saved(tmp_path, step, keep=2, wait=step == 3)
     found = training.restore(tmp_path, params=PARAMS, extra=EXTRA | {"at": 0})
     assert (found.step, found.tx, found.extra["at"]) == (3, TX, 3)
     assert same(found.params, PARAMS)
@@ -53,6 +53,12 @@ def test_an_array_that_was_changed_is_seen(tmp_path):
     header.write_text(text.replace("float8_e4m3fn", "float8_e5m2__"))
     with pytest.raises(training.DamagedCheckpointError, match="header"):
         training.restore(path)
+
+
+def test_without_orbax_the_error_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"gradtx\[orbax\]"):
+        saved(tmp_path, 1)
 
 
 def test_arrays_come_back_where_the_given_ones_lie(tmp_path):

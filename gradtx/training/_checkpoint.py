@@ -2,7 +2,7 @@
 
 import pathlib
 import re
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import jax
 import numpy as np
@@ -41,7 +41,7 @@ def save(
     so that a kill or a full disk leaves the checkpoints before it as they are; the error is an OSError.
 
     `format="orbax"` (`pip install "gradtx[orbax]"`) writes a directory from all devices and hosts at once; each process calls it.
-    With `wait=False` it is written beside the training; the next `save` or `restore` waits for it. One `.npz` is written by
+    With `wait=False` it is written beside the training, not yet counted by `keep`; the next `save` or `restore` waits. `.npz` is written by
     process 0.
     """
     if format not in ("npz", "orbax"):
@@ -88,7 +88,7 @@ def _about(tx: GradientTransformation | None) -> dict[str, Any]:
     try:
         return {"spec": to_spec(tx), "written": repr(tx)}
     except (TypeError, ValueError) as error:
-        if not isinstance(tx, GradientTransformation):
+        if not isinstance(cast(Any, tx), GradientTransformation):
             raise
         return {"unwritten": str(error), "written": repr(tx), "structure": structure_as_text(tx)}
 

@@ -9,7 +9,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -58,7 +58,7 @@ def _write_array(archive: zipfile.ZipFile, member: str, array: np.ndarray[Any, A
     """Write one array, and return the checksum and the size of what was written."""
     start = io.BytesIO()
     np.lib.format.write_array_header_1_0(start, np.lib.format.header_data_from_array_1_0(array))
-    body = memoryview(array.reshape(-1)).cast("B") if array.size else b""
+    body = memoryview(cast(Any, array.reshape(-1))).cast("B") if array.size else b""
     digest = hashlib.sha256(start.getvalue())
     digest.update(body)
     entry = zipfile.ZipInfo(member)  # without the time, so that equal checkpoints are equal files

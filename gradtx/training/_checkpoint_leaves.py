@@ -90,9 +90,9 @@ def saved_leaf(path: tuple[Any, ...], leaf: Any, called: str) -> SavedLeaf:
     if isinstance(leaf, jax.Array) and not (leaf.is_fully_addressable or leaf.is_fully_replicated):
         bits = leaf  # other processes hold the rest; only a format that writes in parts can save it
     else:
-        bits = np.asarray(jax.random.key_data(leaf) if is_key(leaf) else leaf)
+        bits = np.asarray(jax.random.key_data(cast(Any, leaf)) if is_key(leaf) else leaf)
     if is_key(leaf):
-        return SavedLeaf(place, name, "key", str(jax.random.key_impl(leaf)), tuple(leaf.shape), bits=bits)
+        return SavedLeaf(place, name, "key", str(jax.random.key_impl(cast(Any, leaf))), tuple(leaf.shape), bits=bits)
     if leaf.dtype == jax.dtypes.float0:
         return SavedLeaf(place, name, "float0", "float0", tuple(leaf.shape))
     if not (jnp.issubdtype(leaf.dtype, jnp.number) or leaf.dtype == bool):

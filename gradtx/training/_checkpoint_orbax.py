@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import importlib.util
 import json
 import pathlib
 from typing import Any
@@ -16,10 +17,8 @@ from gradtx.training._checkpoint_leaves import SavedLeaf, as_plain
 
 def check_orbax(called: str) -> None:
     """Make sure that Orbax is there."""
-    try:
-        import orbax.checkpoint  # noqa: F401
-    except ImportError:
-        raise ImportError(f'{called}: this format is Orbax\'s, which is not installed. Write pip install "gradtx[orbax]".') from None
+    if importlib.util.find_spec("orbax") is None or importlib.util.find_spec("orbax.checkpoint") is None:
+        raise ImportError(f'{called}: this format is Orbax\'s, which is not installed. Write pip install "gradtx[orbax]".')
 
 
 @functools.cache

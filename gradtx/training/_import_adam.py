@@ -1,7 +1,7 @@
 """The state of another library's Adam as one of gradtx: averages, and how far their bias has gone."""
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +35,7 @@ class AdamLeaf:
 
 def imported(tx: GradientTransformation, params: PyTree, leaves: dict[str, AdamLeaf], called: str) -> Imported:
     """The state of `tx` that goes on from these averages."""
-    if not isinstance(tx, GradientTransformation):
+    if not isinstance(cast(Any, tx), GradientTransformation):
         raise TypeError(f"{called}: tx must be a transformation of gradtx, got {type(tx).__name__}.")
     _check(leaves, params, called)
     alike: dict[tuple[int, float, float], set[str]] = {}

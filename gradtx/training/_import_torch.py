@@ -1,7 +1,7 @@
 """Going on from PyTorch's Adam or AdamW."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -24,7 +24,7 @@ def from_torch(tx: GradientTransformation, params: PyTree, state_dict: Mapping[s
     decays: averages are rescaled so that the corrected ones stay what they were. `.migration` says what was carried. Nothing is
     unpickled here; load the file with `torch.load(path, weights_only=True)`.
     """
-    if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
+    if not isinstance(cast(Any, state_dict), Mapping) or not {"state", "param_groups"} <= set(state_dict):
         raise TypeError(f"from_torch: give optimizer.state_dict(), with 'state' and 'param_groups', got {type(state_dict).__name__}.")
     known = {name: (k, group) for group in state_dict["param_groups"] for k, name in _members(group, leaves)}
     for name in leaves:

@@ -69,7 +69,13 @@ def restore(
     saved = {name: [leaf for leaf in leaves if leaf.name.split("/")[0] == name] for name in header["trees"]}
     own_params = _tree(saved, "params", params, found)
     own_tx = tx if tx is not None else _optimizer(header["about"], found)
-    common = {"path": found, "step": header["step"], "tx": own_tx, "params": own_params, "extra": _tree(saved, "extra", extra, found)}
+    common: dict[str, Any] = {
+        "path": found,
+        "step": header["step"],
+        "tx": own_tx,
+        "params": own_params,
+        "extra": _tree(saved, "extra", extra, found),
+    }
     if "state" not in saved:
         return Checkpoint(**common, state=None, damaged=damaged)
     if migrate is not False:
