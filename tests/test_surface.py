@@ -11,7 +11,7 @@ import jax
 import pytest
 
 import gradtx as gx
-from gradtx import testing
+from gradtx import testing, training
 from gradtx._core.call import FORMS, RESERVED
 
 PACKAGE = pathlib.Path(gx.__file__).parent
@@ -23,7 +23,7 @@ LAYERS = [
     {"_wrappers"},
     {"_optimizers"},
     {"_gradients"},
-    {"testing"},
+    {"testing", "training"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 CORE_ORDER = [
@@ -74,7 +74,8 @@ def imports(path):
     """The gradtx modules that a file imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("gradtx"):
-            yield from ([f"{node.module}.{name.name}" for name in node.names] if node.module == "gradtx._core" else [node.module])
+            whole = "gradtx.__init__" if node.module == "gradtx" else node.module
+            yield from ([f"{node.module}.{name.name}" for name in node.names] if node.module == "gradtx._core" else [whole])
         if isinstance(node, ast.Import):
             yield from (f"{name.name}.__init__" for name in node.names if name.name.startswith("gradtx"))
 
@@ -105,7 +106,7 @@ def test_every_module_of_the_core_has_its_place():
 def test_one_path_for_each_name():
     assert list(gx.__all__) == sorted(gx.__all__, key=lambda name: (not name[0].isupper(), name))
     public = {name for name in vars(gx) if not name.startswith("_")}
-    assert public - {"testing"} == set(gx.__all__)
+    assert public - {"testing", "training"} == set(gx.__all__)
     values = [id(getattr(gx, name)) for name in gx.__all__]
     assert len(set(values)) == len(values)
     for path in FILES:
@@ -114,7 +115,7 @@ def test_one_path_for_each_name():
         assert private or name == "__init__", f"{path} would be a second public path"
 
 
-@pytest.mark.parametrize("module", [testing])
+@pytest.mark.parametrize("module", [testing, training])
 def test_one_path_for_each_name_of_a_tool(module):
     assert list(module.__all__) == sorted(module.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
     public = {name for name, value in vars(module).items() if not name.startswith("_") and not inspect.ismodule(value)}
@@ -125,7 +126,7 @@ def test_one_path_for_each_name_of_a_tool(module):
     )
 
 
-OPTIONAL = {"_pytest": ("pytest",)}
+OPTIONAL = {"_pytest": ("pytest",), "_checkpoint_orbax": ("orbax",)}
 """What is imported where it is used, by those who have it already."""
 
 
