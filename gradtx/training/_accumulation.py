@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from gradtx import PyTree
+from gradtx._core.types import PyTree
 
 One: TypeAlias = Callable[[PyTree, Any, PyTree], tuple[PyTree, PyTree, Any]]
 """From a batch, a key and the model's state: a tree of means over the batch's examples, the model's new state, and aux."""
@@ -37,7 +37,9 @@ def in_micro_batches(one: One, count: int, weigh: Callable[[PyTree], Any] | None
 
     shapes, _, of_whole = jax.eval_shape(one, batch, key, model_state)
     zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.promote_types(leaf.dtype, jnp.float32)), shapes)
-    (total, model_state), (weights, aux) = jax.lax.scan(lambda carry, x: add(*carry, *x), (zero, model_state), (head, jnp.arange(full)))
+    (total, model_state), (weights, aux) = jax.lax.scan(
+        lambda carry, x: add(*carry, x[0], x[1]), (zero, model_state), (head, jnp.arange(full))
+    )
     pieces = [(weights, aux, size)]
     if rest:
         (total, model_state), last = add(total, model_state, tail, full)

@@ -8,7 +8,7 @@ from typing import Any, final
 import jax
 import jax.numpy as jnp
 
-from gradtx import PyTree
+from gradtx._core.types import PyTree
 
 ASKED = ("key", "model_state")
 """What a loss may ask for by the name of an argument."""

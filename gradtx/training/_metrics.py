@@ -1,11 +1,11 @@
 """What a training step says of itself."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from gradtx import PyTree
+from gradtx._core.types import PyTree
 
 
 class Metrics(NamedTuple):

@@ -7,7 +7,8 @@ from typing import Any, cast, final
 import jax
 import jax.numpy as jnp
 
-from gradtx import GradientTransformation, PyTree, apply_updates, gradient_norm, observations
+import gradtx as gx
+from gradtx._core.types import PyTree
 from gradtx.training._accumulation import in_micro_batches
 from gradtx.training._loss import Loss, asked_by
 from gradtx.training._metrics import Metrics
@@ -41,7 +42,7 @@ class Step:
     def __repr__(self) -> str:
         return f"<step of {getattr(self._loss.function, '__name__', self._loss.function)}>"
 
-    def init(self, tx: GradientTransformation, params: PyTree, model_state: PyTree = None) -> PyTree:
+    def init(self, tx: gx.GradientTransformation, params: PyTree, model_state: PyTree = None) -> PyTree:
         """The state before the first step: `tx.init(params)`.
 
         Where the step keeps more, a dict: that as `optimizer`, a `loss_scale` if it is dynamic, and `model_state` if the loss asks for it.
@@ -67,10 +68,10 @@ class Step:
         return cast(Any, self._compiled)._cache_size()
 
     def __call__(
-        self, tx: GradientTransformation, params: PyTree, state: PyTree, batch: PyTree, key: Any = None, **extras: Any
+        self, tx: gx.GradientTransformation, params: PyTree, state: PyTree, batch: PyTree, key: Any = None, **extras: Any
     ) -> tuple[PyTree, PyTree, Metrics]:
         """One step: new parameters, new state, metrics. Other extras that `tx` takes may follow by keyword."""
-        if not isinstance(cast(Any, tx), GradientTransformation):
+        if not isinstance(cast(Any, tx), gx.GradientTransformation):
             raise TypeError(f"step(tx, params, state, batch): tx must be a transformation of gradtx, got {type(tx).__name__}. "
                             "Put another library's into gradtx.chain(...).")  # fmt: skip
         if "key" in self._asks and key is None:
@@ -99,8 +100,8 @@ class Step:
         after = {**before, "optimizer": optimizer}
         if model_state is not None:
             after["model_state"] = new_model_state
-        new = apply_updates(params, updates)
-        metrics = Metrics(value, aux, observations(optimizer), self._norm(gradient) if self._measures else None)
+        new = gx.apply_updates(params, updates)
+        metrics = Metrics(value, aux, gx.observations(optimizer), self._norm(gradient) if self._measures else None)
         if self._scaling:
             finite = jnp.all(jnp.array([jnp.all(jnp.isfinite(g)) for g in jax.tree.leaves(gradient)], bool))
             new, after = jax.tree.map(lambda after, before: jnp.where(finite, after, before), (new, after), (params, before))
@@ -115,7 +116,7 @@ class Step:
 
     def _norm(self, gradient: PyTree) -> jax.Array:
         wide = jax.tree.map(lambda g: jnp.abs(g).astype(jnp.promote_types(jnp.abs(g).dtype, jnp.float32)), gradient)
-        return gradient_norm(wide, wide, None)
+        return gx.gradient_norm(wide, wide, None)
 
 
 def _differentiated(loss: Loss, params: PyTree, scale: Any) -> Callable[..., Any]:
