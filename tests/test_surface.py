@@ -122,7 +122,7 @@ def test_one_path_for_each_name_of_a_tool(module):
     )
 
 
-OPTIONAL = {"_pytest": ("pytest",)}
+OPTIONAL = {"_history": ("matplotlib",), "_progress": ("tqdm",), "_pytest": ("pytest",)}
 """What is imported where it is used, by those who have it already."""
 
 
