@@ -64,7 +64,7 @@ def fit(
     `data` is arrays with a `batch_size` (shuffled anew in each epoch, rows that fill no batch left out of it), batches to iterate
     over, or a function from the number of the step to a batch. `key` decides about order and keys of the loss; `params` stay yours.
 
-    `save(checkpoint)` is called after every `save_every` steps and at the end with a dict of params, state, step and history;
+    After every `every` steps (a hundredth of all) and at the end comes a record: the step's metrics and what `evaluate(params)` returns,
     a scalar or a dict of them, at `gradtx.eval_params`; it may have an argument `model_state`. Then `callbacks` are called with a
     `Snapshot`, and `stop(history)` may end the run, see `early_stop`. `progress` None shows a bar on a terminal if tqdm is there.
 
