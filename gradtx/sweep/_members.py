@@ -29,7 +29,7 @@ def paired(tree: PyTree) -> Varied:
 
 
 def crossed(tree: PyTree) -> Varied:
-    """An argument whose every entry, along the leading axis of its leaves, is combined with every optimizer: random keys, widths of noise."""
+    """An argument whose every entry, along the leading axis of its leaves, is combined with every optimizer: random keys, say."""
     return Varied(tree, crossed=True)
 
 

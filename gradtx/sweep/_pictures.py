@@ -1,4 +1,4 @@
-"""Pictures of a sweep: what each hyperparameter does to the loss, and how members learn. Colours by viridis, diverged members as crosses."""
+"""Pictures of a sweep: what each hyperparameter does to the loss, and how members learn. Diverged members show as crosses."""
 
 from typing import Any
 

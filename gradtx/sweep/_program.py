@@ -12,7 +12,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from gradtx._core.types import PyTree
 from gradtx.sweep._hosts import fetched
-from gradtx.sweep._members import Members, Packed
+from gradtx.sweep._members import Group, Members, Packed
 
 AXIS = "members"
 
@@ -39,6 +39,7 @@ class Program:
     """`train` over a batch of members of one structure: compiled once for a size, then run on any chunk up to that size."""
 
     function: Any
+    count: int
     own: Packed
     shared: tuple[PyTree, ...]
     mesh: Mesh | None
@@ -64,8 +65,7 @@ class Program:
     @functools.cached_property
     def _columns(self) -> list[np.ndarray]:
         """What belongs to each member, behind its number: a program of members without numbers is batched too."""
-        count = self.own.count if self.own.leaves else 1
-        return [np.arange(count, dtype=np.int32), *self.own.leaves]
+        return [np.arange(self.count, dtype=np.int32), *self.own.leaves]
 
     def _abstract(self, size: int) -> list[jax.ShapeDtypeStruct]:
         sharding = None if self.mesh is None else NamedSharding(self.mesh, PartitionSpec(member_axis(self.mesh)))
@@ -82,14 +82,14 @@ class Program:
         return self.shared if self.mesh is None else jax.device_put(self.shared, NamedSharding(self.mesh, PartitionSpec()))
 
 
-def program(train: Callable[..., Any], members: Members, own: Packed, mesh: Mesh | None) -> Program:
+def program(train: Callable[..., Any], members: Members, group: Group, mesh: Mesh | None) -> Program:
     """The program for the members of one structure."""
-    make = _function
+    make, own = _function, group.own
     try:
         hash(train)
     except TypeError:
         make = _function.__wrapped__
-    return Program(make(train, own.structure, own.impls, members.varied, mesh), own, members.shared, mesh)
+    return Program(make(train, own.structure, own.impls, members.varied, mesh), len(group.indices), own, members.shared, mesh)
 
 
 @functools.lru_cache(maxsize=32)

@@ -21,7 +21,7 @@ from gradtx.sweep._members import Members
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Member:
-    """One member of a sweep. `arguments` holds its entries of the arguments that vary besides the optimizer, `metrics` what `train` returned."""
+    """One member of a sweep: its optimizer, its entries of the other arguments that vary, and what `train` returned."""
 
     index: int
     optimizer: GradientTransformation

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import warnings
@@ -25,7 +26,7 @@ CONTENT = {"train": "the function or the data in it", "optimizers": "the optimiz
 
 def content(train: Any, members: Members) -> dict[str, str]:
     """What a sweep computes, in digests: the program of one member of each structure, the optimizers, the other arguments."""
-    texts = [program(train, members, group.own, None).traced(1).lower().as_text() for group in members.groups]
+    texts = [program(train, members, group, None).traced(1).lower().as_text() for group in members.groups]
     own = [leaf for group in members.groups for leaf in (group.indices, *group.own.leaves)]
     structures = [str(group.own.structure) for group in members.groups]
     shared = packed(members.shared)
@@ -74,7 +75,7 @@ class Store:
         apart = [what for name, what in CONTENT.items() if digests.get(name) != self._digests[name]]
         if apart:
             raise ValueError(
-                f"sweep: {self.path} holds another sweep: {' and '.join(apart)} {'differ' if len(apart) > 1 or apart[0].endswith('s') else 'differs'}"
+                f"sweep: {self.path} holds another sweep: what differs is {' and '.join(apart)}"
                 f" (written with jax {spec.get('jax')}, this is {jax.__version__}). Give another directory, or delete that one."
             )
         if chunk is not None and chunk != asked:
@@ -113,8 +114,6 @@ class Store:
 
     def write(self, group: int, start: int, leaves: list[np.ndarray]) -> None:
         """Keep the metrics of a chunk."""
-        import io
-
         buffer = io.BytesIO()
         arrays: dict[str, Any] = {str(k): _storable(leaf) for k, leaf in enumerate(leaves)}
         np.savez(buffer, key=self._key, **arrays)

@@ -41,7 +41,7 @@ def sweep(
     if chunk is not None and chunk < 1:
         raise ValueError(f"sweep: chunk must be at least 1, got {chunk}.")
     mesh = member_mesh(mesh)
-    programs = [program(train, members, group.own, mesh) for group in members.groups]
+    programs = [program(train, members, group, mesh) for group in members.groups]
     store = Store(directory, content(train, members), chunk) if directory is not None and is_first() else None
     chunks = _chunks(members, programs, chunk, store)
     kinds = [_kinds(one, padded(size, one.devices)) for one, size in zip(programs, chunks, strict=True)]
