@@ -35,7 +35,7 @@ def successive_halving(
 ) -> Halving:
     """Train all members for `steps`, keep the best 1/`factor` of them and train these to `factor` times as many, until one is left.
 
-    `optimizers` is a batch of one structure. Training is continued, not begun anew, and a member takes the same steps as if it ran alone: its
+    `optimizers` is a batch of one structure. Training is continued, not begun anew, and a member takes the same steps as if alone: its
     keys depend on its number and the step. A score that is not finite is the worst. One program for each rung. It saves most where early
     scores say much about late ones, which schedules that end at a fixed step do not. (Jamieson & Talwalkar 2016, arXiv 1502.07943.)
     """

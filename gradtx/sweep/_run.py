@@ -37,7 +37,7 @@ def count_of(optimizers: Any, part: str) -> int:
             f"{part}: optimizers must be a batch of them, every number an array over the members. Write sweep.stack([tx, ...]), "
             "sweep.grid(...) or sweep.sample(...)."
         )
-    return next(iter(lengths.values()))[0]
+    return next(iter(lengths))[0]
 
 
 def comparable(score: jax.Array) -> jax.Array:
