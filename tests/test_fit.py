@@ -106,6 +106,27 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(source, fail_at):
     same(run(**options, restore=memory.restore), whole)
 
 
+def test_a_directory_keeps_what_a_killed_run_needs(tmp_path):
+    def fall(snapshot):
+        if snapshot.step == 14:
+            raise Interrupted
+
+    step = training.make_step(loss, compute_dtype=jnp.float16, loss_scale=training.dynamic_loss_scale(2.0**18, every=4))
+    options = {"function": step, "steps": 23, "every": 2, "save_every": 5, "evaluate": lambda params: {"first": params["w"][0]}}
+    whole = run(**options)
+    with pytest.raises(Interrupted):
+        run(**options, callbacks=[fall], directory=tmp_path)
+    assert training.restore(tmp_path).step == 10
+    same(run(**options, directory=tmp_path), whole)
+    same(run(**options, directory=tmp_path), whole)
+    (last,) = [path for path in tmp_path.iterdir() if "23" in path.name]
+    last.write_bytes(last.read_bytes()[:-100])
+    with pytest.warns(UserWarning, match="is whole"):
+        same(run(**options, directory=tmp_path), whole)
+    with pytest.raises(training.MismatchedCheckpointError, match="another optimizer"):
+        run(**options, tx=gx.sgd(0.1), directory=tmp_path)
+
+
 def test_a_stopped_run_stays_stopped():
     memory = Memory()
     options = {"steps": 200, "every": 1, "stop": training.early_stop("value", 3), "save": memory.save, "restore": memory.restore}
@@ -187,6 +208,7 @@ def test_a_history_draws_its_curves():
     [
         (ValueError, "steps or epochs, not both", {"steps": 1, "epochs": 1}),
         (ValueError, "say how long to train", {}),
+        (ValueError, "its own save and restore", {"steps": 1, "directory": "somewhere", "save": print}),
         (ValueError, "between 1 and the 20 examples of data, got 21", {"steps": 1, "batch_size": 21}),
         (TypeError, "dict without batch_size", {"steps": 1, "batch_size": None}),
         (ValueError, "it has no epochs", {"data": lambda k: BATCH, "epochs": 1}),

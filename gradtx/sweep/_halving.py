@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradtx import GradientTransformation
+import gradtx as gx
 from gradtx._core.types import PyTree
 from gradtx.sweep._run import Run, comparable, count_of
 
@@ -25,13 +25,13 @@ class Halving(NamedTuple):
     """What successive halving leaves: its rungs, and the optimizer that is best at the last, with its score and what it carries."""
 
     rungs: tuple[Rung, ...]
-    optimizer: GradientTransformation
+    optimizer: gx.GradientTransformation
     carry: PyTree
     score: float
 
 
 def successive_halving(
-    run: Run, optimizers: GradientTransformation, key: jax.Array, *, steps: int, factor: int = 3, rungs: int | None = None
+    run: Run, optimizers: gx.GradientTransformation, key: jax.Array, *, steps: int, factor: int = 3, rungs: int | None = None
 ) -> Halving:
     """Train all members for `steps`, keep the best 1/`factor` of them and train these to `factor` times as many, until one is left.
 
@@ -64,7 +64,7 @@ def successive_halving(
 
 
 def hyperband(
-    run: Run, draw: Callable[[jax.Array, int], GradientTransformation], key: jax.Array, *, max_steps: int, factor: int = 3
+    run: Run, draw: Callable[[jax.Array, int], gx.GradientTransformation], key: jax.Array, *, max_steps: int, factor: int = 3
 ) -> tuple[Halving, ...]:
     """Successive halving from several beginnings: many members that start with few steps, to few that take `max_steps` at once.
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradtx import GradientTransformation
+import gradtx as gx
 from gradtx._core.types import PyTree
 from gradtx.sweep._coordinates import Coordinate, coordinates, replaced
 from gradtx.sweep._run import Run, comparable, count_of
@@ -21,11 +21,11 @@ class Population(NamedTuple):
     itself if from nobody. `history` holds the optimizers of each round, with the rounds before the members.
     """
 
-    optimizers: GradientTransformation
+    optimizers: gx.GradientTransformation
     carries: PyTree
     scores: jax.Array
     parents: jax.Array
-    history: GradientTransformation
+    history: gx.GradientTransformation
 
     @property
     def best(self) -> int:
@@ -35,7 +35,7 @@ class Population(NamedTuple):
 
 def population(
     run: Run,
-    optimizers: GradientTransformation,
+    optimizers: gx.GradientTransformation,
     key: jax.Array,
     *,
     rounds: int,

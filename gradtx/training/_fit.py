@@ -1,5 +1,6 @@
 """The loop around the step, for scripts and notebooks."""
 
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from gradtx.training._history import History, from_arrays
 from gradtx.training._loss import asked_by
 from gradtx.training._metrics import Metrics, scalars_of
 from gradtx.training._progress import Bar
+from gradtx.training._resuming import in_directory
 from gradtx.training._step import Step, make_step
 
 
@@ -55,6 +57,7 @@ def fit(
     stop: Callable[[History], bool] | None = None,
     callbacks: Sequence[Callable[[Snapshot], Any]] = (),
     progress: bool | None = None,
+    directory: str | pathlib.Path | None = None,
     save: Callable[[PyTree], Any] | None = None,
     restore: Callable[[PyTree], PyTree | None] | None = None,
     save_every: int | None = None,
@@ -68,9 +71,10 @@ def fit(
     a scalar or a dict of them, at `gradtx.eval_params`; it may have an argument `model_state`. Then `callbacks` are called with a
     `Snapshot`, and `stop(history)` may end the run, see `early_stop`. `progress` None shows a bar on a terminal if tqdm is there.
 
-    `save(checkpoint)` is called after every `save_every` steps and at the end with a dict of params, state, step and history;
-    `restore(like)` returns the last of them, None if there is none. A run that goes on from there takes the steps that it
-    would have taken: the result is the same, bit for bit, if the data come as arrays, by a function, or in the same order again.
+    A `directory` gets a checkpoint after every `save_every` steps (at each record unless given) and at the end; if it has some, training
+    goes on from the last that is whole. It takes the steps that it would have taken: the result is the same, bit for bit, if the data
+    come as arrays, by a function, or in the same order again. Instead of files, `save(checkpoint)` may keep a dict of params, state,
+    step and history, and `restore(like)` return the last one, None if there is none.
     """
     if steps is not None and epochs is not None:
         raise ValueError("fit: give steps or epochs, not both.")
@@ -78,6 +82,11 @@ def fit(
     order, draws = jax.random.split(jax.random.key(key) if isinstance(key, int) else key)
     batches, total = batches_from(data, batch_size, order, steps, epochs)
     every = every or max(1, (total or 1000) // 100)
+    if directory is not None:
+        if save or restore:
+            raise ValueError("fit: a directory has its own save and restore. Leave out one or the other.")
+        save, restore = in_directory(directory, tx)
+    save_every = save_every or every
     params = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), params)
     state = step.init(tx, params, model_state)
     taken, history = 0, History()
@@ -86,9 +95,9 @@ def fit(
         params, state = found["params"], found["state"]
         taken, history = int(found["step"]), from_arrays(found["history"])
     stopped = bool(stop and history and stop(history))
-    saved, metrics = taken, None
+    saved = taken
 
-    def record() -> None:
+    def record(metrics: Metrics) -> None:
         nonlocal history, stopped
         measured = {"step": taken, **metrics.scalars(), **_evaluated(evaluate, step, tx, params, state)}
         history = history.extended(measured)
@@ -104,18 +113,19 @@ def fit(
             saved = taken
 
     with Bar(total, taken, progress) as bar:
+        metrics = None
         for batch in batches(taken) if not stopped else ():
             params, state, metrics = step(tx, params, state, batch, jax.random.fold_in(draws, taken))
             taken += 1
             bar.advance()
             if taken % every == 0 or taken == total:
-                record()
-            if stopped or (save_every and taken % save_every == 0):
+                record(metrics)
+            if stopped or taken % save_every == 0:
                 checkpoint()
             if stopped:
                 break
         if metrics is not None and (not history or history.records[-1]["step"] != taken):
-            record()
+            record(metrics)
         checkpoint()
     at = gx.eval_params(tx, params, step.optimizer_state(state))
     return Fitted(params, at, state, history, taken, stopped)

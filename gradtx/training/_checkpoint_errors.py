@@ -1,0 +1,9 @@
+"""What can be wrong with a checkpoint."""
+
+
+class DamagedCheckpointError(ValueError):
+    """A checkpoint is not what was written: cut off, or changed since."""
+
+
+class MismatchedCheckpointError(ValueError):
+    """A checkpoint is whole, and belongs to other trees or to another optimizer. The message names the leaves."""

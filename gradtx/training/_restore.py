@@ -1,0 +1,172 @@
+"""Going on from a checkpoint."""
+
+import dataclasses
+import pathlib
+import re
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from gradtx import GradientTransformation, from_spec
+from gradtx._core.types import PyTree
+from gradtx.training._checkpoint_directory import ORBAX, checkpoints, is_single
+from gradtx.training._checkpoint_errors import DamagedCheckpointError, MismatchedCheckpointError
+from gradtx.training._checkpoint_file import read_file
+from gradtx.training._checkpoint_leaves import SavedLeaf, plain_tree
+from gradtx.training._checkpoint_orbax import check_orbax, read_orbax, wait_for_orbax
+from gradtx.training._migrate import migrated
+from gradtx.training._migrate_report import Migration
+from gradtx.training._restore_fit import fitted
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """What was saved, and where it was: `tx`, `params`, `state` and `extra`, each None if it was not saved.
+
+    `damaged` lists the later checkpoints that could not be read, with the reason; `migration` says what became of each leaf of the
+    state, where it was restored for another optimizer.
+    """
+
+    path: pathlib.Path
+    step: int | None
+    tx: GradientTransformation | None
+    params: PyTree
+    state: PyTree
+    extra: PyTree
+    damaged: tuple[str, ...] = ()
+    migration: Migration | None = None
+
+
+def restore(
+    path: str | pathlib.Path,
+    *,
+    step: int | None = None,
+    tx: GradientTransformation | None = None,
+    params: PyTree = None,
+    state: PyTree = None,
+    extra: PyTree = None,
+    migrate: bool | Mapping[str, str] = False,
+) -> Checkpoint:
+    """Read what `save` wrote: the last checkpoint in a directory, that of a `step`, or one file.
+
+    A checkpoint that is cut off or changed is never used: the one before it is, with a warning that says which and why; a `step` or a
+    file that was asked for by name is an error then (DamagedCheckpointError).
+
+    `params`, `state` and `extra` are trees like those saved, arrays or `jax.ShapeDtypeStruct`: what comes back has their structure and
+    sharding, and other paths, shapes or dtypes are an error with all of them (MismatchedCheckpointError). Without them trees
+    are dicts and lists. `tx` is needed where its spec could not be saved. Give it for other numbers, a new learning rate; one of
+    another structure is an error unless you write `migrate=True`.
+
+    `migrate=True` carries the state over to another `tx`: by parameter and by what a slot means, whatever stands around it in the
+    chain and whatever codec keeps it. `print(checkpoint.migration)` says leaf by leaf what was carried, created and dropped.
+    `migrate={"new/slot": "old/slot"}` ties paths of slots that no rule ties.
+    """
+    place = pathlib.Path(path)
+    wait_for_orbax()
+    found, leaves, header, damaged = _read(place, step)
+    saved = {name: [leaf for leaf in leaves if leaf.name.split("/")[0] == name] for name in header["trees"]}
+    own_params = _tree(saved, "params", params, found)
+    own_tx = tx if tx is not None else _optimizer(header["about"], found)
+    common = {"path": found, "step": header["step"], "tx": own_tx, "params": own_params, "extra": _tree(saved, "extra", extra, found)}
+    if "state" not in saved:
+        return Checkpoint(**common, state=None, damaged=damaged)
+    if migrate is not False:
+        if tx is None:
+            raise ValueError("restore: migrate is for another optimizer than the saved one. Write restore(..., tx=..., migrate=...).")
+        before = _optimizer(header["about"], found)
+        ties = {} if migrate is True else migrate
+        kept, migration = migrated(before, plain_tree(saved["state"]), tx, _needed(own_params, params), ties)
+        return Checkpoint(**common, state=_like(kept, state), damaged=damaged, migration=migration)
+    if tx is not None:
+        _check_same(header["about"], tx, found)
+    like = state
+    if like is None and own_tx is not None and own_params is not None:
+        like = own_tx.init(jax.tree.map(_abstract, own_params))
+    hint = "If the optimizer has changed, write restore(..., migrate=True)."
+    return Checkpoint(**common, state=_tree(saved, "state", like, found, hint), damaged=damaged)
+
+
+def _abstract(leaf: Any) -> Any:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) if isinstance(leaf, jax.Array) else leaf
+
+
+def _needed(saved: PyTree, given: PyTree) -> PyTree:
+    params = given if saved is None else saved
+    if params is None:
+        raise ValueError("restore: to migrate a state, its parameters are needed, and none were saved. Write restore(..., params=...).")
+    return params
+
+
+def _tree(saved: Mapping[str, list[SavedLeaf]], name: str, like: PyTree, found: pathlib.Path, hint: str = "") -> PyTree:
+    if name not in saved:
+        return None
+    return plain_tree(saved[name]) if like is None else fitted(saved[name], like, name, found, hint)
+
+
+def _like(state: PyTree, like: PyTree) -> PyTree:
+    """The state where `like` lies."""
+    if like is None:
+        return state
+    return jax.tree.map(lambda leaf, place: leaf if place.sharding is None else jax.device_put(leaf, place.sharding), state, like)
+
+
+def _read(place: pathlib.Path, step: int | None) -> tuple[pathlib.Path, list[SavedLeaf], dict[str, Any], tuple[str, ...]]:
+    if is_single(place):
+        return place, *_contents(place), ()
+    if not place.is_dir():
+        raise FileNotFoundError(f"restore: there is no directory {place}. A file must end in .npz.")
+    held = checkpoints(place)
+    asked = [(k, entry) for k, entry in held if step is None or k == step]
+    if not asked:
+        have = f"has steps {', '.join(str(k) for k, _ in held[::-1])}" if held else "has none"
+        raise FileNotFoundError(f"restore: {place} has no checkpoint{'' if step is None else f' of step {step}'}; it {have}.")
+    damaged: list[str] = []
+    for _, entry in asked:
+        try:
+            contents = _contents(entry)
+        except DamagedCheckpointError as error:
+            damaged.append(str(error))
+            continue
+        if damaged:
+            warnings.warn(f"restore: {'; '.join(damaged)}. Going on from {entry.name}, which is whole.", stacklevel=3)
+        return entry, *contents, tuple(damaged)
+    raise DamagedCheckpointError(f"restore: no checkpoint in {place} is whole: {'; '.join(damaged)}")
+
+
+def _contents(path: pathlib.Path) -> tuple[list[SavedLeaf], dict[str, Any]]:
+    if path.suffix != ORBAX:
+        return read_file(path)
+    check_orbax("restore")
+    return read_orbax(path)
+
+
+def _optimizer(about: Mapping[str, Any], found: pathlib.Path) -> Any:
+    if "spec" in about:
+        try:
+            return from_spec(about["spec"])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"restore: the optimizer in {found} cannot be made: {error}") from None
+    return None
+
+
+def _check_same(about: Mapping[str, Any], tx: GradientTransformation, found: pathlib.Path) -> None:
+    """Refuse an optimizer of another structure, whose state could look the same and mean something else."""
+    if "spec" in about:
+        same = jax.tree.structure(_optimizer(about, found)) == jax.tree.structure(tx)
+    elif "written" in about:
+        same = _without_numbers(about["written"]) == _without_numbers(repr(tx))
+    else:
+        return
+    if not same:
+        raise MismatchedCheckpointError(
+            f"{found} belongs to another optimizer:\n  saved  {about['written']}\n  given  {tx!r}\n"
+            "To carry its state over, write restore(..., migrate=True)."
+        )
+
+
+def _without_numbers(written: str) -> str:
+    """The call without what may differ: where a function lies in memory, and learning rates."""
+    written = re.sub(r" at 0x[0-9a-f]+", "", written)
+    return re.sub(r"(?<=[=(, ])-?\d*\.?\d+(e-?\d+)?(?=[,)])", "number", written)
