@@ -141,8 +141,8 @@ def _batches(optimizers: Any, where: str) -> Iterator[tuple[Packed, int]]:
             yield from _batches(item, f"{where}[{k}]")
         return
     leaves = jax.tree.leaves(optimizers)
-    lengths = {np.shape(leaf)[0] if np.shape(leaf) else None for leaf in leaves}
-    if len(lengths) == 1 and None not in lengths:
+    lengths = {np.shape(leaf)[0] if np.shape(leaf) else 0 for leaf in leaves}
+    if len(lengths) == 1 and 0 not in lengths:
         yield packed(optimizers), lengths.pop()
     else:
         single = packed(optimizers)
