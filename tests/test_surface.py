@@ -71,7 +71,8 @@ def imports(path):
     """The gradtx modules that a file imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("gradtx"):
-            yield from ([f"{node.module}.{name.name}" for name in node.names] if node.module == "gradtx._core" else [node.module])
+            whole = "gradtx.__init__" if node.module == "gradtx" else node.module
+            yield from ([f"{node.module}.{name.name}" for name in node.names] if node.module == "gradtx._core" else [whole])
         if isinstance(node, ast.Import):
             yield from (f"{name.name}.__init__" for name in node.names if name.name.startswith("gradtx"))
 
@@ -123,6 +124,8 @@ def test_one_path_for_each_name_of_a_tool(module):
 
 
 OPTIONAL = {
+    "_ask_tell": ("optuna",),
+    "_checkpoint_orbax": ("orbax",),
     "_history": ("matplotlib",),
     "_pytest": ("pytest",),
     "_pictures": ("matplotlib",),

@@ -1,5 +1,6 @@
 """Many optimizers as one program: batches of them, sweeps over any function that trains, and pictures of what came of it."""
 
+from gradtx.sweep._ask_tell import AskTell, ask_tell
 from gradtx.sweep._distributions import Distribution, choice, log_uniform, one_minus_log_uniform, uniform
 from gradtx.sweep._grid import grid, sample
 from gradtx.sweep._halving import Halving, Rung, hyperband, successive_halving
@@ -15,6 +16,7 @@ from gradtx.sweep._stack import stack
 from gradtx.sweep._sweep import sweep
 
 __all__ = [
+    "AskTell",
     "Distribution",
     "Halving",
     "Member",
@@ -24,6 +26,7 @@ __all__ = [
     "Run",
     "Rung",
     "Tuned",
+    "ask_tell",
     "choice",
     "crossed",
     "grid",

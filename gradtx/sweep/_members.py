@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -119,7 +120,7 @@ def plan(train: Callable[..., Any], optimizers: Any, others: tuple[Any, ...]) ->
                 "Give one for each, or write crossed(...) for all of them with each optimizer."
             )
     counts = [trees[name].count if varied[name].crossed else 1 for name in trees]
-    combined = np.array(list(itertools.product(*map(range, counts)))).reshape(-1, len(trees))
+    combined = np.array(list(itertools.product(*map(range, counts))), int).reshape(math.prod(counts), len(trees))
     optimizer = np.repeat(np.arange(total), len(combined))
     entries = {name: np.tile(combined[:, j], total) if varied[name].crossed else optimizer for j, name in enumerate(trees)}
     groups: list[Group] = []
@@ -140,8 +141,8 @@ def _batches(optimizers: Any, where: str) -> Iterator[tuple[Packed, int]]:
             yield from _batches(item, f"{where}[{k}]")
         return
     leaves = jax.tree.leaves(optimizers)
-    lengths = {np.shape(leaf)[0] if np.shape(leaf) else None for leaf in leaves}
-    if len(lengths) == 1 and None not in lengths:
+    lengths = {np.shape(leaf)[0] if np.shape(leaf) else 0 for leaf in leaves}
+    if len(lengths) == 1 and 0 not in lengths:
         yield packed(optimizers), lengths.pop()
     else:
         single = packed(optimizers)

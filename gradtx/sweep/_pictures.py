@@ -19,6 +19,9 @@ def plot_hyperparameters(results: Results, metric: str) -> Any:
     figure, axes = _figure(len(columns), width=3.4, height=3.4)
     for panel, (name, column) in zip(axes, columns.items(), strict=True):
         x, ticks = _positions(column)
+        if ticks is None and _is_near_one(x):
+            name, x = f"1 − {name}", 1 - x
+            panel.invert_xaxis()
         panel.plot(x[good], values[good], "o", color="#0072B2", alpha=0.45, markersize=4, label="member")
         panel.plot(*_marginal(x[good], values[good], _is_log(x, ticks)), color="black", linewidth=2, label="median")
         _scales(panel, x, values[good], ticks)
@@ -156,6 +159,11 @@ def _is_log(x: np.ndarray, ticks: list[str] | None) -> bool:
     return ticks is None and bool(np.all(x > 0)) and x.max() / x.min() >= 20
 
 
+def _is_near_one(x: np.ndarray) -> bool:
+    """Whether the numbers are decays whose distance from 1 is what varies."""
+    return bool(np.all((x >= 0.5) & (x < 1))) and (1 - x.min()) / (1 - x.max()) >= 20
+
+
 def _norm(values: np.ndarray) -> Any:
     from matplotlib.colors import LogNorm, Normalize  # pyright: ignore[reportMissingImports]
 
@@ -166,7 +174,8 @@ def _norm(values: np.ndarray) -> Any:
 def _scales(panel: Any, x: np.ndarray, y: np.ndarray, ticks: list[str] | None) -> None:
     if ticks is not None:
         panel.set_xticks(range(len(ticks)), ticks, rotation=20, ha="right")
-    panel.set_xscale("log" if _is_log(x, ticks) else "linear")
+    else:
+        panel.set_xscale("log" if _is_log(x, ticks) else "linear")
     panel.set_yscale("log" if y.min() > 0 else "linear")
 
 

@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
+from gradtx._core.kinds import is_key
+
 Points: TypeAlias = Callable[[Any, int, int], np.ndarray]
 """A function of a random key, the number of points and their dimension: an array of shape (n, d) in [0, 1)."""
 
@@ -44,5 +46,5 @@ def _generator(key: Any) -> np.random.Generator:
     key = jax.random.key(key) if isinstance(key, int | np.integer) else key
     if not hasattr(key, "dtype") or getattr(key, "ndim", 0) > 1:
         raise TypeError(f"key must be a random key or an integer seed, got {key!r}. Write jax.random.key(0).")
-    bits = jax.random.key_data(key) if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) else key
+    bits = jax.random.key_data(key) if is_key(key) else key
     return np.random.default_rng([int(word) for word in np.asarray(bits).ravel()])

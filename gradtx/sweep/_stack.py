@@ -1,7 +1,7 @@
 """Optimizers of one structure as one value: each leaf an array with an entry for each member."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -21,7 +21,7 @@ def stack(optimizers: Iterable[GradientTransformation]) -> GradientTransformatio
     if not members:
         raise ValueError("stack: there are no optimizers to stack; give at least one.")
     for k, tx in enumerate(members):
-        if not isinstance(tx, GradientTransformation):
+        if not isinstance(cast(Any, tx), GradientTransformation):
             raise TypeError(f"stack: member {k} must be a transformation of gradtx, got {shown(tx)}.")
         apart = difference(members[0], tx)
         if apart:

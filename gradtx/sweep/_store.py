@@ -101,7 +101,7 @@ class Store:
         if not file.exists():
             return None
         try:
-            with np.load(file, allow_pickle=False) as data:
+            with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as data:
                 whole = np.array_equal(data["key"], self._key)
                 leaves = [data[str(k)].view(kind.dtype) for k, kind in enumerate(like)]
         except DAMAGED as error:

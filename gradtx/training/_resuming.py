@@ -24,8 +24,8 @@ def in_directory(
     def write(checkpoint: PyTree) -> None:
         history = json.dumps(from_arrays(checkpoint["history"]).to_dicts())
         state, rest = _parted(checkpoint["state"])
-        trees = {"params": checkpoint["params"], "state": state, "extra": {"history": history, **rest}}
-        save(directory, step=int(checkpoint["step"]), tx=tx, keep=KEPT, **trees)
+        extra = {"history": history, **rest}
+        save(directory, step=int(checkpoint["step"]), tx=tx, params=checkpoint["params"], state=state, extra=extra, keep=KEPT)
 
     def read(like: PyTree) -> PyTree | None:
         state, rest = _parted(like["state"])
