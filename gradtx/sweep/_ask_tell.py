@@ -60,9 +60,9 @@ class AskTell:
 def ask_tell(study: Any, factory: Callable[..., gx.GradientTransformation], /, **arguments: Any) -> AskTell:
     """Optimizers whose arguments a study of Optuna chooses, a batch at a time, from the distributions among `arguments`.
 
-    The sampler works on quantiles, numbers between 0 and 1, so that a log-uniform learning rate is searched in its logarithm; each trial has
-    the values themselves as user attributes. Samplers that learn from finished trials see a batch late: several small ones find
-    more than one large one. The study says what is better and what is random: give its sampler a seed.
+    The sampler works on quantiles, numbers between 0 and 1, so that a log-uniform learning rate is searched in its logarithm; each
+    trial has the values themselves as user attributes. Samplers that learn from finished trials see a batch late: several small
+    ones find more than one large one. The study says what is better and what is random: give its sampler a seed.
     It needs Optuna: `pip install "gradtx[optuna]"`.
     """
     try:
