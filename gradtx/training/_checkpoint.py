@@ -1,6 +1,7 @@
 """Saving a training run."""
 
 import pathlib
+import re
 from typing import Any, Literal
 
 import jax
@@ -89,7 +90,12 @@ def _about(tx: GradientTransformation | None) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         if not isinstance(tx, GradientTransformation):
             raise
-        return {"unwritten": str(error), "written": repr(tx)}
+        return {"unwritten": str(error), "written": repr(tx), "structure": structure_as_text(tx)}
+
+
+def structure_as_text(tx: GradientTransformation) -> str:
+    """All of an optimizer but its numbers; functions by their names."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(jax.tree.structure(tx)))
 
 
 def _check_latest(directory: pathlib.Path, step: int) -> None:

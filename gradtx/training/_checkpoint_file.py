@@ -92,12 +92,17 @@ def _header(archive: zipfile.ZipFile, path: pathlib.Path) -> dict[str, Any]:
     if hashlib.sha256(text).hexdigest().encode() != archive.comment.removeprefix(MARK):
         raise DamagedCheckpointError(f"{path} is damaged: its header is not the one that was written.")
     header = json.loads(text)
+    check_version(header, path)
+    return header
+
+
+def check_version(header: dict[str, Any], path: pathlib.Path) -> None:
+    """Refuse what a later version has written."""
     if header["version"] > VERSION:
         raise NewerVersionError(
             f"{path} has version {header['version']} of the format; this gradtx reads up to {VERSION}. Install a later one: "
             "an older checkpoint is not taken in its place."
         )
-    return header
 
 
 def _array(data: bytes) -> np.ndarray[Any, Any]:

@@ -96,7 +96,7 @@ def saved_leaf(path: tuple[Any, ...], leaf: Any, called: str) -> SavedLeaf:
     if leaf.dtype == jax.dtypes.float0:
         return SavedLeaf(place, name, "float0", "float0", tuple(leaf.shape))
     if not (jnp.issubdtype(leaf.dtype, jnp.number) or leaf.dtype == bool):
-        raise TypeError(f"save: {name} is {shown(leaf)} of dtype {leaf.dtype}, which is no dtype of numbers. Leave it out.")
+        raise TypeError(f"save: {name} is {shown(leaf)}, and that is no dtype of numbers. Leave it out.")
     kind = "array" if isinstance(leaf, jax.Array) else "numpy"
     return SavedLeaf(place, name, kind, leaf.dtype.name, tuple(leaf.shape), bits=bits)
 

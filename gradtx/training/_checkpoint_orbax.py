@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import json
 import pathlib
 from typing import Any
 
@@ -9,7 +10,7 @@ import jax
 import numpy as np
 
 from gradtx.training._checkpoint_errors import DamagedCheckpointError
-from gradtx.training._checkpoint_file import UNREADABLE, VERSION
+from gradtx.training._checkpoint_file import UNREADABLE, VERSION, NewerVersionError, check_version
 from gradtx.training._checkpoint_leaves import SavedLeaf, as_plain
 
 
@@ -45,7 +46,8 @@ def save_orbax(path: pathlib.Path, leaves: list[SavedLeaf], about: dict[str, Any
 
     entries = [leaf.header() | _checksum(leaf.bits) for leaf in leaves]
     arrays = {f"{k}": leaf.bits if isinstance(leaf.bits, jax.Array) else as_plain(leaf.bits) for k, leaf in _numbered(leaves)}
-    header = {"format": "gradtx checkpoint", "version": VERSION, **about, "leaves": entries}
+    text = json.dumps({"format": "gradtx checkpoint", "version": VERSION, **about, "leaves": entries})
+    header = {"text": text, "sha256": hashlib.sha256(text.encode()).hexdigest()}
     content = ocp.args.Composite(header=ocp.args.JsonSave(header), arrays=ocp.args.StandardSave(arrays or {"none": np.zeros(1)}))
     _checkpointer().save(path.absolute(), args=content, force=True)
     if wait:
@@ -72,13 +74,21 @@ def read_orbax(path: pathlib.Path) -> tuple[list[SavedLeaf], dict[str, Any]]:
         found = checkpointer.restore(
             path.absolute(), args=ocp.args.Composite(header=ocp.args.JsonRestore(), arrays=ocp.args.StandardRestore())
         )
-        header, arrays = found["header"], found["arrays"]
+        header, arrays = _header(found["header"], path), found["arrays"]
         leaves = [_read(entry, arrays.get(f"{k}"), path) for k, entry in enumerate(header["leaves"])]
-    except DamagedCheckpointError:
+    except (DamagedCheckpointError, NewerVersionError):
         raise
     except UNREADABLE as error:
         raise DamagedCheckpointError(f"{path} is damaged: {type(error).__name__}: {error}") from None
     return leaves, header
+
+
+def _header(kept: dict[str, str], path: pathlib.Path) -> dict[str, Any]:
+    if hashlib.sha256(kept["text"].encode()).hexdigest() != kept["sha256"]:
+        raise DamagedCheckpointError(f"{path} is damaged: its header is not the one that was written.")
+    header = json.loads(kept["text"])
+    check_version(header, path)
+    return header
 
 
 def _read(entry: dict[str, Any], bits: Any, path: pathlib.Path) -> SavedLeaf:

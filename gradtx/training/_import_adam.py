@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradtx import GradientTransformation, adam
+from gradtx import GradientTransformation, adam, partition
 from gradtx._core.trees import is_trainable, path_name
 from gradtx._core.types import PyTree
 from gradtx.training._migrate import migrated
@@ -37,20 +37,17 @@ def imported(tx: GradientTransformation, params: PyTree, leaves: dict[str, AdamL
     """The state of `tx` that goes on from these averages."""
     if not isinstance(tx, GradientTransformation):
         raise TypeError(f"{called}: tx must be a transformation of gradtx, got {type(tx).__name__}.")
-    count = max((leaf.count for leaf in leaves.values()), default=0)
-    before = adam(0.0)
+    _check(leaves, params, called)
+    alike: dict[tuple[int, float, float], set[str]] = {}
+    for name, leaf in leaves.items():
+        alike.setdefault((leaf.count, leaf.b1, leaf.b2), set()).add(name)
+    before = partition(*((lambda path, leaf, names=frozenset(names): path in names, adam(0.0)) for names in alike.values()))
     state = before.init(params)
-    ones = {"b1": _weight(leaves, "b1"), "b2": _weight(leaves, "b2")}
-    values = {
-        ("scale_by_momentum", name): np.asarray(leaf.first) * _ratio(ones["b1"], leaf.b1, leaf.count) for name, leaf in leaves.items()
-    }
-    values |= {("scale_by_rms", name): np.asarray(leaf.second) * _ratio(ones["b2"], leaf.b2, leaf.count) for name, leaf in leaves.items()}
-    entry = state["adam"]
-    for part, decay in (("scale_by_momentum", "b1"), ("scale_by_rms", "b2")):
-        kept = entry[part]["bias_correction"]
-        kept["of_one"] = jax.tree.map(lambda one, decay=decay: jnp.asarray(ones[decay], one.dtype), kept["of_one"])
-        kept["ema"] = {"average": _placed(kept["ema"]["average"], {n: v for (p, n), v in values.items() if p == part}, params, called)}
-    return Imported(*migrated(before, {**state, "step": jnp.asarray(count, jnp.int32)}, tx, params, {}))
+    for entry, (count, b1, b2) in zip(state["partition"].values(), alike, strict=True):
+        _fill(entry["scale_by_momentum"]["bias_correction"], _past(b1, count), {name: leaf.first for name, leaf in leaves.items()})
+        _fill(entry["scale_by_rms"]["bias_correction"], _past(b2, count), {name: leaf.second for name, leaf in leaves.items()})
+    state["step"] = jnp.asarray(max((leaf.count for leaf in leaves.values()), default=0), jnp.int32)
+    return Imported(*migrated(before, state, tx, params, {}))
 
 
 def _past(decay: float, count: int) -> float:
@@ -58,19 +55,16 @@ def _past(decay: float, count: int) -> float:
     return -float(np.expm1(count * np.log(decay))) if decay > 0 else float(count > 0)
 
 
-def _weight(leaves: dict[str, AdamLeaf], decay: str) -> float:
-    return max((_past(getattr(leaf, decay), leaf.count) for leaf in leaves.values()), default=0.0)
+def _fill(entry: dict[str, Any], weight: float, averages: dict[str, Any]) -> None:
+    """Put averages, and the weight of their bias correction, into an entry of zeros."""
+    entry["of_one"] = jax.tree.map(lambda zero: jnp.asarray(weight, zero.dtype), entry["of_one"])
+    entry["ema"] = jax.tree_util.tree_map_with_path(lambda path, zero: jnp.asarray(averages[path_name(path[1:])], zero.dtype), entry["ema"])
 
 
-def _ratio(one: float, decay: float, count: int) -> float:
-    """What an average is multiplied by, so that its own correction may be replaced by the common one."""
-    own = _past(decay, count)
-    return one / own if own else 0.0
-
-
-def _placed(zeros: PyTree, values: dict[str, Any], params: PyTree, called: str) -> PyTree:
+def _check(leaves: dict[str, AdamLeaf], params: PyTree, called: str) -> None:
+    """Make sure that every trained leaf has averages of its shape."""
     trained = {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params) if is_trainable(leaf)}
-    unknown, absent = sorted(set(values) - set(trained)), sorted(set(trained) - set(values))
+    unknown, absent = sorted(set(leaves) - set(trained)), sorted(set(trained) - set(leaves))
     if unknown or absent:
         raise ValueError(
             f"{called}: the leaves differ from those of the parameters: "
@@ -79,6 +73,5 @@ def _placed(zeros: PyTree, values: dict[str, Any], params: PyTree, called: str) 
     for name, leaf in trained.items():
         if jnp.iscomplexobj(leaf):
             raise TypeError(f"{called}: {name} is complex, and gradtx keeps averages of its two parts, which are not in one of |g|².")
-        if jnp.shape(leaf) != np.shape(values[name]):
-            raise ValueError(f"{called}: {name} has averages of shape {np.shape(values[name])}, where its own is {jnp.shape(leaf)}.")
-    return jax.tree_util.tree_map_with_path(lambda path, zero: jnp.asarray(values[path_name(path)], zero.dtype), zeros)
+        if jnp.shape(leaf) != np.shape(leaves[name].first):
+            raise ValueError(f"{called}: {name} has averages of shape {np.shape(leaves[name].first)}, where its own is {jnp.shape(leaf)}.")

@@ -11,7 +11,7 @@ from gradtx import GradientTransformation
 from gradtx._core.call import nearest
 from gradtx._core.types import PyTree
 from gradtx.training._migrate_report import Migration, Move
-from gradtx.training._migrate_slots import Slots, SlotLeaf
+from gradtx.training._migrate_slots import SlotLeaf, Slots
 
 CREATED_AT_MEAN = "at the mean of the slot, whose bias correction is past: zeros would make its first steps too long"
 
@@ -25,7 +25,7 @@ def migrated(before: Any, state: PyTree, tx: GradientTransformation, params: PyT
         )
     fresh = tx.init(params)
     old, new = Slots(before, state, params), Slots(tx, fresh, params)
-    sources = _tied(old, new, ties) | _paired(old, new, ties)
+    sources = _counted(old, new, _tied(old, new, ties) | _paired(old, new, ties))
     plan = _Plan(old, new, sources)
     values, moves = plan.values()
     return new.coded(values, old, sources, plan.rescaled, fresh), Migration((*moves, *plan.dropped()))
@@ -67,7 +67,19 @@ def _matched(new: list[str], old: list[str], shared: bool) -> dict[str, str]:
     left, free = [path for path in new if path not in found], [path for path in old if path not in found]
     if len(left) == len(free):
         return found | dict(zip(left, free, strict=True))
-    return found | ({path: old[0] for path in left} if shared and len(old) == 1 else {})
+    return found | (dict.fromkeys(left, old[0]) if shared and len(old) == 1 else {})
+
+
+def _counted(old: Slots, new: Slots, found: dict[str, str]) -> dict[str, str]:
+    """Schedules go on where they were: what a wrapper counts, as `taken`, begins at what was counted around its part, and the reverse."""
+    before, now = ([path for path, leaf in slots.leaves.items() if _counts_steps(path, leaf)] for slots in (old, new))
+    count = before[0] if len(before) == 1 else "step"
+    found |= {path: count for path in now if path not in found}
+    return found | ({"step": count} if not now and count.count("/") == 1 else {})
+
+
+def _counts_steps(path: str, leaf: SlotLeaf) -> bool:
+    return path == leaf.slot and path.endswith("/taken")
 
 
 @dataclasses.dataclass
@@ -91,7 +103,7 @@ class _Plan:
         filled = self._filled(values, weights)
         values |= filled
         notes |= dict.fromkeys(filled, CREATED_AT_MEAN)
-        notes |= {path: "rescaled to the bias correction of its new neighbours" for path in self.rescaled}
+        notes |= dict.fromkeys(self.rescaled, "rescaled to the bias correction of its new neighbours")
         return values, [Move(path, self.sources.get(path), notes.get(path, self._ambiguous(path))) for path in self.new.leaves]
 
     def dropped(self) -> list[Move]:

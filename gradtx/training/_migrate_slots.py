@@ -88,7 +88,8 @@ class Slots:
 
     def _meaning(self, slot: tuple[str, ...]) -> tuple[Any, ...]:
         """The slot without what stands around its part: optimizers, groups, codecs, wrappers that change nothing for it."""
-        kept = tuple(self._token(name) for name in slot if not self._passes(name))
+        inner = {k + 1 for k, name in enumerate(slot) if _base(name) in TRANSPARENT and (*slot, "")[k + 1] == "inner"}
+        kept = tuple(self._token(name) for k, name in enumerate(slot) if not self._passes(name) and k not in inner)
         meant = any(name in self.labels and not self._passes(name) for name in slot)
         last = next((k for k in reversed(range(len(slot))) if _base(slot[k]) in TRANSPARENT), 0)
         return kept if meant or slot == ("step",) else tuple(self._token(name) for name in slot[last:])

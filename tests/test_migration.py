@@ -1,0 +1,212 @@
+"""Going on with another optimizer: what is carried is what it was, and training goes on as if nothing had happened."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import torch
+
+import gradtx as gx
+from gradtx import training
+
+PARAMS = {"k": jnp.linspace(-1, 1, 64).reshape(8, 8), "b": jnp.linspace(0, 1, 3)}
+
+
+def gradients(k):
+    return jax.tree.map(lambda p: jnp.sin(3 * p + k) + 0.1, PARAMS)
+
+
+def run(tx, state, start=0, steps=3):
+    for k in range(start, start + steps):
+        updates, state = tx.update(gradients(k), state, PARAMS)
+    return updates, state
+
+
+def moved(tmp_path, before, after, migrate=True, state=None):
+    state = run(before, before.init(PARAMS))[1] if state is None else state
+    path = training.save(tmp_path / "one.npz", tx=before, params=PARAMS, state=state)
+    return state, training.restore(path, params=PARAMS, tx=after, migrate=migrate)
+
+
+def close(one, other, rtol=1e-6, atol=1e-9):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=atol), one, other)
+
+
+SCHEDULE = gx.cosine_decay_schedule(1e-3, 100)
+SAME = {
+    "a clip": (gx.adam(1e-3), gx.chain(gx.clip_by_global_norm(1e3), gx.adam(1e-3))),
+    "no clip": (gx.chain(gx.clip(1e3), gx.adam(1e-3)), gx.adam(1e-3)),
+    "a schedule": (gx.adam(1e-3), gx.adam(gx.constant_schedule(1e-3))),
+    "AdamW": (gx.adam(1e-3), gx.adamw(1e-3, weight_decay=0.0)),
+    "other decays": (gx.adam(1e-3), gx.adam(1e-3, eps=1e-8)),
+    "protection": (gx.adam(1e-3), gx.skip_nonfinite(gx.adam(1e-3))),
+    "groups": (gx.adam(1e-3), gx.partition(("k", gx.adam(1e-3)), (None, gx.adam(1e-3)))),
+    "no groups": (gx.partition(("k", gx.adam(1e-3)), (None, gx.adam(1e-3))), gx.adam(1e-3)),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_training_goes_on(tmp_path, name):
+    before, after = SAME[name]
+    state, found = moved(tmp_path, before, after)
+    assert all("of_one" in path for path in found.migration.dropped)  # two groups with one weight each become one
+    close(run(after, found.state, 3, 1)[0], run(before, state, 3, 1)[0])
+    assert int(found.state["step"]) == 3
+
+
+CODECS = [None, gx.int8(smallest=4), gx.bfloat16(), gx.companded(smallest=4)]
+
+
+@pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 0), (1, 2), (3, 1), (1, 1)])
+def test_codecs_change(tmp_path, one, other):
+    before, after = gx.adam(1e-3, storage=CODECS[one]), gx.adamw(1e-3, weight_decay=0.0, storage=CODECS[other])
+    state, found = moved(tmp_path, before, after)
+    assert len(found.migration.carried) == 7
+    assert not found.migration.dropped
+    close(run(after, found.state, 3, 1)[0], run(before, state, 3, 1)[0], *((0.15, 1e-5) if one != other else (0, 0)))
+    if one == other:
+        pairs = zip(jax.tree.leaves(state["adam"]), jax.tree.leaves(found.state["adamw"]), strict=True)
+        assert all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_adam_becomes_soap(tmp_path):
+    """The second moments of matrices are in a basis that there was not: those alone are made anew."""
+    state, found = moved(tmp_path, gx.adam(1e-3), gx.soap(1e-3, "k"))
+    report = found.migration
+    assert report.dropped == ("adam/scale_by_rms/bias_correction/ema/average/k",)
+    assert sum("in_basis" in path for path in report.created) == len(report.created) == 6
+    groups = found.state["soap"]["adam_elsewhere"]["partition"]
+    momentum = state["adam"]["scale_by_momentum"]["bias_correction"]["ema"]["average"]
+    np.testing.assert_array_equal(groups["chain"]["scale_by_momentum"]["bias_correction"]["ema"]["average"]["k"], momentum["k"])
+    for k in range(3, 30):
+        updates, state = gx.soap(1e-3, "k").update(gradients(k), found.state if k == 3 else state, PARAMS)
+    assert 1e-5 < jnp.max(jnp.abs(updates["k"])) < 1e-2
+
+
+def test_soap_becomes_adam_with_one_bias_correction(tmp_path):
+    """SOAP's momentum of matrices misses the first step; what Adam reads, the corrected average, stays as it was."""
+    soap = gx.soap(1e-3, "k")
+    state, found = moved(tmp_path, soap, gx.adam(1e-3, 0.95, 0.95))
+    groups = state["soap"]["adam_elsewhere"]["partition"]
+
+    def corrected(entry):
+        return {name: leaf / entry["of_one"]["ema"]["average"] for name, leaf in entry["ema"]["average"].items() if leaf is not None}
+
+    after = corrected(found.state["adam"]["scale_by_momentum"]["bias_correction"])
+    close(after["k"], corrected(groups["chain"]["scale_by_momentum"]["bias_correction"])["k"])
+    close(after["b"], corrected(groups["chain_2"]["scale_by_momentum"]["bias_correction"])["b"])
+
+
+def test_thawed_leaves_begin_with_sound_steps(tmp_path):
+    frozen, after = gx.freeze("k", gx.adam(1e-3)), gx.adam(1e-3)
+    state, found = moved(tmp_path, frozen, after, state=run(frozen, frozen.init(PARAMS), steps=40)[1])
+    assert found.migration.created == tuple(f"adam/scale_by_{x}/bias_correction/ema/average/k" for x in ("momentum", "rms"))
+    assert "mean of the slot" in found.migration.notes["adam/scale_by_rms/bias_correction/ema/average/k"]
+    second = found.state["adam"]["scale_by_rms"]["bias_correction"]["ema"]["average"]
+    np.testing.assert_allclose(second["k"], jnp.mean(second["b"]), rtol=1e-6)
+    close(run(after, found.state, 40, 1)[0]["b"], run(frozen, state, 40, 1)[0]["b"])
+    assert jnp.max(jnp.abs(run(after, found.state, 40, 20)[0]["k"])) < 3e-3
+
+
+def test_frozen_leaves_are_dropped(tmp_path):
+    _, found = moved(tmp_path, gx.adam(1e-3), gx.freeze("k", gx.adam(1e-3)))
+    assert all(path.endswith("/k") for path in found.migration.dropped)
+    assert len(found.migration.dropped) == 2
+
+
+def test_schedules_go_on_where_they_were(tmp_path):
+    """A wrapper that counts the steps taken by what it wraps begins at theirs, and leaves them when it goes."""
+    plain, protected, gathered = gx.adam(SCHEDULE), gx.skip_nonfinite(gx.adam(SCHEDULE)), gx.accumulate(gx.adam(SCHEDULE), 3)
+    state, found = moved(tmp_path, plain, protected)
+    assert found.state["skip_nonfinite"]["taken"] == 3
+    close(run(protected, found.state, 3, 1)[0], run(plain, state, 3, 1)[0])
+    state, found = moved(tmp_path, gathered, plain)
+    assert found.state["step"] == state["accumulate"]["taken"] == 1
+
+
+def test_other_statistics_are_not_taken_for_these(tmp_path):
+    _, found = moved(tmp_path, gx.adam(1e-3), gx.adabelief(1e-3))
+    assert not any("scale_by_rms" in path or "scale_by_stddev" in path for path in found.migration.carried)
+    _, found = moved(tmp_path, gx.adam(1e-3), gx.lion(1e-3))
+    assert list(found.migration.carried) == ["step"]
+
+
+def test_slots_are_tied_by_hand(tmp_path):
+    old, new = "adam/scale_by_momentum/bias_correction/ema", "lion/scale_by_momentum/two_rate_average"
+    state, found = moved(tmp_path, gx.adam(1e-3), gx.lion(1e-3), migrate={new: old})
+    momentum = state["adam"]["scale_by_momentum"]["bias_correction"]["ema"]["average"]
+    close(found.state["lion"]["scale_by_momentum"]["two_rate_average"]["average"], momentum)
+    with pytest.raises(ValueError, match="no slot is called 'lion/nothing'"):
+        moved(tmp_path, gx.adam(1e-3), gx.lion(1e-3), migrate={"lion/nothing": old})
+
+
+def test_two_of_a_kind_are_not_mixed_up(tmp_path):
+    two = gx.chain(gx.named("one", gx.scale_by_momentum(gx.ema(0.9))), gx.named("two", gx.scale_by_momentum(gx.ema(0.5))))
+    _, found = moved(tmp_path, gx.sgd(1e-3, gx.ema(0.9)), two)
+    assert list(found.migration.carried) == ["step"]
+    _, found = moved(tmp_path, two, gx.sgd(1e-3, gx.ema(0.9)))
+    assert list(found.migration.carried) == ["step"]
+    assert "several could be meant" in next(iter(found.migration.notes.values()))
+
+
+def test_the_report_reads_leaf_by_leaf(tmp_path):
+    _, found = moved(tmp_path, gx.sgd(1e-3, gx.ema(0.9)), gx.chain(gx.clip(1.0), gx.freeze("k", gx.sgd(1e-3, gx.ema(0.9)))))
+    assert str(found.migration) == (
+        "2 carried, 0 created, 1 dropped\n"
+        "  carried  freeze/sgd/scale_by_momentum/ema/average/b  (from sgd/scale_by_momentum/ema/average/b)\n"
+        "  carried  step\n"
+        "  dropped  sgd/scale_by_momentum/ema/average/k"
+    )
+
+
+def test_optax_goes_on_as_gradtx():
+    theirs = optax.chain(optax.clip(1e3), optax.adamw(optax.constant_schedule(1e-3), b1=0.8, weight_decay=0.0))
+    state = theirs.init(PARAMS)
+    for k in range(4):
+        expected, new = theirs.update(gradients(k), state, PARAMS)
+        state, before = (new, state)
+    tx = gx.adamw(1e-3, b1=0.8, weight_decay=0.0)
+    found = training.from_optax(tx, PARAMS, before, b1=0.8)
+    close(tx.update(gradients(3), found.state, PARAMS)[0], expected, rtol=2e-5)
+    assert not found.migration.created
+    with pytest.raises(ValueError, match="no ScaleByAdamState"):
+        training.from_optax(tx, PARAMS, optax.sgd(0.1).init(PARAMS))
+    with pytest.raises(ValueError, match="missing: b; unexpected: c"):
+        training.from_optax(tx, PARAMS, optax.adam(0.1).init({"k": PARAMS["k"], "c": PARAMS["b"]}))
+
+
+def test_optax_with_a_state_for_each_group():
+    labels = {"k": "one", "b": "two"}
+    theirs = optax.multi_transform({"one": optax.adam(1e-3), "two": optax.adam(1e-3)}, labels)
+    state = theirs.init(PARAMS)
+    _, state = theirs.update(gradients(0), state, PARAMS)
+    expected, _ = theirs.update(gradients(1), state, PARAMS)
+    tx = gx.adam(1e-3)
+    close(tx.update(gradients(1), training.from_optax(tx, PARAMS, state).state, PARAMS)[0], expected, rtol=2e-5)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_torch_goes_on_as_gradtx(named):
+    """The bias joins a step later, in a group with other decays: each has its own correction."""
+    weight, bias = (torch.nn.Parameter(torch.tensor(np.asarray(PARAMS[name]).T.copy())) for name in ("k", "b"))
+    members = [("fc.weight", weight), ("fc.bias", bias)] if named else [weight, bias]
+    groups = [{"params": [members[0]]}, {"params": [members[1]], "betas": (0.9, 0.99)}]
+    theirs = torch.optim.AdamW(groups, lr=1e-3, weight_decay=0.0)
+    for k in range(4):
+        before, was = theirs.state_dict(), [weight.detach().numpy().copy(), bias.detach().numpy().copy()]
+        before = {**before, "state": {n: {key: v.clone() for key, v in entry.items()} for n, entry in before["state"].items()}}
+        weight.grad = torch.tensor(np.asarray(gradients(k)["k"]).T.copy())
+        bias.grad = torch.tensor(np.asarray(gradients(k)["b"])) if k else None
+        theirs.step()
+    expected = {"k": (weight.detach().numpy() - was[0]).T, "b": bias.detach().numpy() - was[1]}
+    keys = ("fc.weight", "fc.bias") if named else (0, 1)
+    leaves = {keys[0]: ("k", (1, 0)), keys[1]: "b"}
+    tx = gx.partition(("k", gx.adam(1e-3)), (None, gx.adam(1e-3, b2=0.99)))
+    found = training.from_torch(tx, PARAMS, before, leaves)
+    updates, _ = tx.update(gradients(3), found.state, PARAMS)
+    close(updates, expected, atol=1.2e-7)  # what the weights, which are read, are rounded to
+    with pytest.raises(ValueError, match="no leaf is given for"):
+        training.from_torch(tx, PARAMS, before, {keys[0]: ("k", (1, 0))})
+    with pytest.raises(ValueError, match="is no leaf of the parameters"):
+        training.from_torch(tx, PARAMS, before, {keys[0]: "kernel", keys[1]: "b"})
