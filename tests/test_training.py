@@ -263,6 +263,7 @@ def test_leaves_that_are_not_trained_stay_and_complex_ones_go_downhill():
         (TypeError, r"jnp.mean\(...\) for the value", lambda: after(training.make_step(residual))),
         (TypeError, r"Put another library's into gradtx.chain", lambda: training.make_step(squares)((1, 2), start(), {}, BATCH)),
         (TypeError, "did you mean 'examples'", lambda: after(training.make_step(squares), example=3)),
+        (ValueError, "loss_scale must be above 0", lambda: training.make_step(squares, loss_scale=0.0)),
         (ValueError, "factor above 1", lambda: training.dynamic_loss_scale(factor=0.5)),
         (ValueError, "there is one only", lambda: training.make_step(squares, weigh=jnp.sum)),
         (TypeError, "no argument model_state", lambda: training.make_step(squares).init(SGD, start(), {})),

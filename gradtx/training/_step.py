@@ -169,6 +169,8 @@ def make_step(
         raise ValueError(f"make_step: micro_batches must be a whole number of at least 1, got {micro_batches!r}.")
     if compute_dtype is not None and not jnp.issubdtype(compute_dtype, jnp.floating):
         raise ValueError(f"make_step: compute_dtype must be a floating dtype such as jnp.bfloat16, got {compute_dtype!r}.")
+    if loss_scale is not None and not isinstance(loss_scale, DynamicLossScale) and not loss_scale > 0:
+        raise ValueError(f"make_step: loss_scale must be above 0, or dynamic_loss_scale(), got {loss_scale!r}.")
     if not callable(loss):
         raise TypeError(f"make_step: the loss must be a function loss(params, batch), got {type(loss).__name__}.")
     if weigh is not None and micro_batches == 1:
