@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from sklearn.datasets import load_digits
 
 import gradtx
+from gradtx import training
 
 images, labels = load_digits(return_X_y=True)
 images, labels = jnp.asarray(images / 16, jnp.float32), jnp.asarray(labels)
@@ -23,21 +24,15 @@ def scores(params, x):
     return x @ params["head"]["weight"] + params["head"]["bias"]
 
 
-def loss(params, x, y):
+def loss(params, batch):
     """Minus the log-probability of the right answer."""
+    x, y = batch
     return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(scores(params, x)), y[:, None], axis=1))
 
 
-@jax.jit
 def fit(tx, params, x, y):
-    """The parameters after 200 steps with `tx`."""
-
-    def step(carry, _):
-        params, state = carry
-        updates, state = tx.update(jax.grad(loss)(params, x, y), state, params)
-        return (gradtx.apply_updates(params, updates), state), None
-
-    return jax.lax.scan(step, (params, tx.init(params)), None, length=200)[0][0]
+    """The parameters after 200 steps with `tx`, each on all examples."""
+    return training.fit(loss, tx, params, lambda step: (x, y), steps=200).params
 
 
 def accuracy(params, x, y):

@@ -8,6 +8,9 @@ import numpy as np
 from digits import Batch, Params, cross_entropy
 
 import gradtx
+from gradtx.training import make_step
+
+STEP = make_step(cross_entropy)
 
 
 def draw_batches(examples: int, batch_size: int, steps: int, records: int) -> jax.Array:
@@ -27,9 +30,8 @@ def train(tx: gradtx.GradientTransformation, params: Params, data: Batch, batche
     def step(carry: Any, indices: jax.Array) -> tuple[Any, None]:
         params, state = carry
         batch = Batch(data.images[indices], data.labels[indices])
-        gradients = jax.grad(cross_entropy)(params, batch)
-        updates, state = tx.update(gradients, state, params, value_fn=lambda p: cross_entropy(p, batch))
-        return (gradtx.apply_updates(params, updates), state), None
+        params, state, _ = STEP(tx, params, state, batch)
+        return (params, state), None
 
     def record(carry: Any, indices: jax.Array) -> tuple[Any, jax.Array]:
         carry, _ = jax.lax.scan(step, carry, indices)

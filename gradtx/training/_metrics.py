@@ -1,0 +1,38 @@
+"""What a training step says of itself."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from gradtx._core.types import PyTree
+
+
+class Metrics(NamedTuple):
+    """What a step returns beside parameters and state: a pytree, all of it at the parameters before the step.
+
+    `value` is the loss, `aux` what the loss returns beside it, `observations` what the parts `gradtx.observe(...)` saw,
+    `gradient_norm` ‖g‖ before the optimizer if asked for; `finite` says whether the step was taken and `loss_scale` what the loss
+    was multiplied by, where there is a dynamic loss scale. The rest is None.
+    """
+
+    value: jax.Array
+    aux: PyTree = None
+    observations: dict[str, jax.Array] = {}  # noqa: RUF012 (never changed)
+    gradient_norm: jax.Array | None = None
+    finite: jax.Array | None = None
+    loss_scale: jax.Array | None = None
+
+    def scalars(self) -> dict[str, float]:
+        """The numbers in it as Python floats by name, for a log: `aux/accuracy`, observations by theirs; arrays are left out."""
+        named = {"value": self.value, "aux": self.aux, **self.observations}
+        named |= {"gradient_norm": self.gradient_norm, "finite": self.finite, "loss_scale": self.loss_scale}
+        return scalars_of(named)
+
+
+def scalars_of(tree: PyTree) -> dict[str, float]:
+    """The scalar leaves of a tree as Python floats, by their paths."""
+    leaves = [(path, leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree) if jnp.shape(leaf) == ()]
+    numbers = jax.device_get([leaf for _, leaf in leaves])
+    names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves]
+    return {name: float(number) for name, number in zip(names, numbers, strict=True)}

@@ -1,0 +1,47 @@
+"""Checkpoints of a training loop in a directory."""
+
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import gradtx as gx
+from gradtx._core.types import PyTree
+from gradtx.training._checkpoint import save
+from gradtx.training._history import History, from_arrays
+from gradtx.training._restore import restore
+
+KEPT = 3
+
+
+def in_directory(
+    directory: str | pathlib.Path, tx: gx.GradientTransformation
+) -> tuple[Callable[[PyTree], Any], Callable[[PyTree], PyTree | None]]:
+    """The two functions that `fit` asks for, with the last checkpoints in files."""
+
+    def write(checkpoint: PyTree) -> None:
+        history = json.dumps(from_arrays(checkpoint["history"]).to_dicts())
+        state, rest = _parted(checkpoint["state"])
+        extra = {"history": history, **rest}
+        save(directory, step=int(checkpoint["step"]), tx=tx, params=checkpoint["params"], state=state, extra=extra, keep=KEPT)
+
+    def read(like: PyTree) -> PyTree | None:
+        state, rest = _parted(like["state"])
+        try:
+            found = restore(directory, tx=tx, params=like["params"], state=state, extra={"history": "", **rest})
+        except FileNotFoundError:
+            return None
+        history = History(tuple(json.loads(found.extra.pop("history"))))
+        state = {"optimizer": found.state, **found.extra} if rest else found.state
+        return {"params": found.params, "state": state, "step": np.int64(found.step or 0), "history": history.to_arrays()}
+
+    return write, read
+
+
+def _parted(state: PyTree) -> tuple[PyTree, dict[str, Any]]:
+    """The optimizer's state, so that `restore` may carry it over to another, and what the step keeps beside it."""
+    if "optimizer" not in state or "step" in state:
+        return state, {}
+    return state["optimizer"], {name: entry for name, entry in state.items() if name != "optimizer"}

@@ -1,0 +1,168 @@
+"""Successive halving, Hyperband, populations and hypergradients on a small regression."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gradtx as gx
+from gradtx import sweep
+
+X = np.random.default_rng(0).normal(size=(16, 3)).astype(np.float32)
+Y = (X @ np.array([1.0, -2.0, 0.5])).astype(np.float32)
+
+
+def loss(w):
+    return jnp.mean((X @ w - Y) ** 2)
+
+
+def start(tx, key):
+    w = 0.1 * jax.random.normal(key, (3,))
+    return w, tx.init(w)
+
+
+def advance(tx, carry, key):
+    w, state = carry
+    noise = 0.01 * jax.random.normal(key, w.shape)
+    updates, state = tx.update(jax.grad(loss)(w) + noise, state, w)
+    return gx.apply_updates(w, updates), state
+
+
+RUN = sweep.Run(start, advance, lambda tx, carry: loss(carry[0]))
+KEY = jax.random.key(3)
+RATES = jnp.array([1e-4, 1e-3, 1e-2, 0.1, 0.3, 3.0, 1e3, 0.03, 3e-3])
+MANY = jax.vmap(gx.sgd)(RATES)
+
+
+def test_halving_keeps_the_best_and_each_member_trains_as_if_alone():
+    found = sweep.successive_halving(RUN, MANY, KEY, steps=4)
+    assert [(len(rung.members), rung.steps) for rung in found.rungs] == [(9, 4), (3, 12), (1, 36)]
+    for before, after in zip(found.rungs, found.rungs[1:], strict=False):
+        assert set(before.members[np.argsort(before.scores)[: len(after.members)]]) == set(after.members)
+    (winner,) = found.rungs[-1].members
+    alone = gx.sgd(RATES[winner])
+    key = jax.random.fold_in(KEY, winner)
+    carry = RUN.after(alone, start(alone, jax.random.fold_in(key, 2**31 - 1)), key, 0, 36)
+    np.testing.assert_allclose(found.carry[0], carry[0], rtol=1e-5, atol=1e-6)
+    assert found.optimizer.learning_rate == RATES[winner]
+    assert found.score < 1e-2
+
+
+def test_a_diverged_member_is_last_and_harms_nobody():
+    found = sweep.successive_halving(RUN, MANY, KEY, steps=40, rungs=1)
+    assert found.rungs[0].scores[6] == np.inf
+    assert np.isfinite(np.delete(found.rungs[0].scores, [5, 6])).all()
+
+
+def test_hyperband_has_the_brackets_of_its_paper():
+    """Li et al. 2018, table 1 of the JMLR version: R = 81, η = 3."""
+    sizes = []
+    run = sweep.Run(lambda tx, key: jnp.zeros(()), lambda tx, carry, key: carry, lambda tx, carry: tx.learning_rate)
+
+    def draw(key, n):
+        sizes.append(n)
+        return jax.vmap(gx.sgd)(jax.random.uniform(key, (n,)))
+
+    found = sweep.hyperband(run, draw, KEY, max_steps=81)
+    assert sizes == [81, 34, 15, 8, 5]
+    counts = {len(halving.rungs): [(len(rung.members), rung.steps) for rung in halving.rungs] for halving in found}
+    assert counts[5] == [(81, 1), (27, 3), (9, 9), (3, 27), (1, 81)]
+    assert counts[3] == [(15, 9), (5, 27), (1, 81)]
+    assert [halving.score for halving in found] == sorted(halving.score for halving in found)
+
+
+def evolved(**options):
+    options = {"rounds": 6, "steps": 5, "exploit": 0.25, **options}
+    return sweep.population(RUN, jax.vmap(gx.sgd)(RATES[:8]), KEY, **options)
+
+
+def test_a_population_copies_the_best_and_changes_the_copies():
+    found = evolved()
+    scores, parents, rates = np.asarray(found.scores), np.asarray(found.parents), np.asarray(found.history.learning_rate)
+    assert parents[0].tolist() == list(range(8))
+    for k in range(1, 6):
+        order = np.argsort(scores[k - 1], kind="stable")
+        copies = np.flatnonzero(parents[k] != np.arange(8))
+        assert set(copies) == set(order[-2:])
+        assert set(parents[k][copies]) <= set(order[:2])
+        ratios = rates[k] / rates[k - 1][parents[k]]
+        assert all(np.isclose(ratios[m], [0.8, 1.25], rtol=1e-5).any() if m in copies else ratios[m] == 1 for m in range(8))
+    assert np.isfinite(scores[-1]).sum() > np.isfinite(scores[0]).sum() - 1
+    assert scores[-1][found.best] == scores[-1].min() < 1e-2
+    np.testing.assert_allclose(jax.vmap(loss)(found.carries[0])[found.best], scores[-1][found.best], rtol=1e-5)
+
+
+def test_a_copied_member_continues_from_its_parents_parameters_and_state():
+    run = sweep.Run(lambda tx, key: jax.random.uniform(key), lambda tx, carry, key: carry, lambda tx, carry: carry)
+    found = sweep.population(run, jax.vmap(gx.sgd)(RATES), KEY, rounds=3, steps=1, exploit=0.3)
+    for before, after, parents in zip(found.scores, found.scores[1:], found.parents[1:], strict=False):
+        np.testing.assert_array_equal(after, before[parents])
+
+
+def test_a_population_depends_on_its_key_alone_and_its_result_may_be_donated():
+    first, again, other = evolved(), evolved(), sweep.population(RUN, jax.vmap(gx.sgd)(RATES[:8]), jax.random.key(4), rounds=6, steps=5)
+    jax.tree.map(np.testing.assert_array_equal, first, again)
+    assert not np.array_equal(first.scores, other.scores)
+    addresses = [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves(first)]
+    assert len(set(addresses)) == len(addresses)
+
+
+def test_decays_are_changed_by_their_distance_from_one_and_stay_below_it():
+    txs = jax.vmap(lambda b1: gx.adam(0.1, b1))(jnp.array([0.0, 0.5, 0.9, 0.99]))
+    found = sweep.population(RUN, txs, KEY, rounds=8, steps=2, exploit=0.5, explore=["b1"])
+    b1 = np.asarray(found.history.b1)
+    assert (b1 >= 0).all()
+    assert (b1 < 1).all()
+    assert (np.asarray(found.history.learning_rate) == np.float32(0.1)).all()
+    parents = np.asarray(found.parents)
+    rest = (1 - b1[1]) / (1 - b1[0][parents[1]])
+    assert np.isclose(rest[:, None], [0.8, 1.25, 1.0], rtol=1e-3).any(axis=1).all()
+
+
+def test_a_hypergradient_is_that_of_the_unrolled_steps_in_the_logarithm():
+    tx = gx.sgd(0.01)
+    found = sweep.hypergradient(RUN, tx, KEY, rounds=2, steps=3, outer=gx.sgd(0.5))
+    starting, training = jax.random.split(KEY)
+    carry = start(tx, starting)
+
+    def after(u):
+        inner = RUN.after(gx.sgd(jnp.exp(u)), carry, training, 0, 3)
+        return loss(inner[0]), inner
+
+    u = jnp.log(0.01)
+    (value, carry), slope = jax.value_and_grad(after, has_aux=True)(u)
+    np.testing.assert_allclose(found.scores[0], value, rtol=1e-5)
+    np.testing.assert_allclose(found.history.learning_rate, [0.01, jnp.exp(u - 0.5 * slope)], rtol=1e-5)
+
+
+def test_hypergradients_mend_a_bad_learning_rate_and_leave_the_rest():
+    tx = gx.adam(1e-4)
+    found = sweep.hypergradient(RUN, tx, KEY, rounds=60, steps=5, tune="learning_rate")
+    plain = sweep.hypergradient(RUN, tx, KEY, rounds=60, steps=5, tune="learning_rate", outer=gx.sgd(0.0))
+    assert found.scores[-1] < 0.05 * plain.scores[-1]
+    assert found.optimizer.learning_rate > 5e-3
+    assert (found.optimizer.b1, found.optimizer.b2) == (np.float32(0.9), np.float32(0.999))
+
+
+def test_every_number_may_be_tuned_and_decays_stay_decays():
+    found = sweep.hypergradient(RUN, gx.adam(0.01), KEY, rounds=20, steps=3, outer=gx.adam(0.5))
+    assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(found.optimizer))
+    assert found.optimizer.b1 != np.float32(0.9)
+    assert 0 <= found.optimizer.b1 < 1
+    assert found.optimizer.eps > 0
+
+
+@pytest.mark.parametrize(
+    ("message", "act"),
+    [
+        ("a batch of them", lambda: sweep.successive_halving(RUN, gx.sgd(0.1), KEY, steps=1)),
+        ("factor at least 2", lambda: sweep.successive_halving(RUN, MANY, KEY, steps=1, factor=1)),
+        ("max_steps must be at least 1", lambda: sweep.hyperband(RUN, lambda key, n: MANY, KEY, max_steps=0)),
+        ("at most half", lambda: sweep.population(RUN, MANY, KEY, rounds=1, steps=1, exploit=0.9)),
+        ("no number of the optimizer is called 'lr'. There are: learning_rate", lambda: evolved(explore="lr")),
+        ("rounds and steps must be at least 1", lambda: sweep.hypergradient(RUN, gx.sgd(0.1), KEY, rounds=0, steps=1)),
+    ],
+)
+def test_errors_teach(message, act):
+    with pytest.raises(ValueError, match=message):
+        act()

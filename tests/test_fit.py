@@ -1,0 +1,221 @@
+"""The loop: data in every form, records, evaluation, stopping, and going on after an interruption."""
+
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gradtx as gx
+from gradtx import training
+
+X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+BATCH = {"x": X, "y": (X @ np.array([1.0, -2.0, 0.5], np.float32)).astype(np.float32)}
+ADAM = gx.adam(0.05)
+START = {"w": jnp.zeros(3)}
+
+
+def loss(params, batch, *, key):
+    """With noise, so that the keys matter."""
+    return jnp.mean((batch["x"] @ params["w"] - batch["y"] + 0.01 * jax.random.normal(key, batch["y"].shape)) ** 2)
+
+
+def run(tx=ADAM, data=BATCH, function=loss, **options):
+    options = {"batch_size": 6, **options} if isinstance(data, dict) else options
+    return training.fit(function, tx, START, data, **options)
+
+
+def same(first, second):
+    jax.tree.map(np.testing.assert_array_equal, (first.params, first.state), (second.params, second.state))
+    assert first.history.to_dicts() == second.history.to_dicts()
+
+
+def test_it_trains_keeps_records_and_leaves_the_parameters_given():
+    fitted = run(epochs=30, key=1)
+    assert fitted.step == 90
+    assert fitted.history.steps("value").tolist() == list(range(1, 91))
+    assert fitted.history["value"][-1] < 0.1 * fitted.history["value"][0]
+    np.testing.assert_array_equal(START["w"], 0)
+    assert run(epochs=30, key=1).history == fitted.history
+    assert run(epochs=30, key=2).history != fitted.history
+
+
+def test_every_epoch_sees_each_row_at_most_once_in_an_order_of_its_own():
+    seen = []
+
+    def spy(params, batch):
+        jax.debug.callback(lambda rows: seen.append(rows.tolist()), batch["row"], ordered=True)
+        return jnp.sum(params["w"] ** 2)
+
+    training.fit(spy, ADAM, START, {"row": np.arange(20)}, epochs=2, batch_size=6)
+    jax.effects_barrier()
+    first, second = np.concatenate(seen[:3]).tolist(), np.concatenate(seen[3:]).tolist()
+    assert len(set(first)) == len(set(second)) == 18
+    assert first != second
+
+
+def test_data_may_be_batches_or_a_function_of_the_step():
+    parts = [jax.tree.map(lambda leaf: leaf[k : k + 5], BATCH) for k in range(0, 20, 5)]  # noqa: B023
+    listed = run(data=parts, epochs=2)
+    assert listed.step == 8
+    same(run(data=lambda k: parts[k % 4], steps=8), listed)
+    same(run(data=parts, steps=8), listed)
+    assert run(data=iter(parts), steps=100).step == 4
+    assert run(data=(part for part in parts)).step == 4
+
+
+class Interrupted(Exception):
+    """The power fails."""
+
+
+class Memory:
+    """Checkpoints in memory, copied as a file would be; after `fail_at` of them the power fails."""
+
+    def __init__(self, fail_at=None):
+        self.last, self.fail_at, self.count = None, fail_at, 0
+
+    def save(self, checkpoint):
+        self.last = jax.tree.map(lambda leaf: np.array(leaf), checkpoint)
+        self.count += 1
+        if self.count == self.fail_at:
+            raise Interrupted
+
+    def restore(self, like):
+        found = self.last and {**self.last, "history": {}}
+        assert found is None or jax.tree.structure(found) == jax.tree.structure(like)
+        return self.last
+
+
+@pytest.mark.parametrize("source", ["arrays", "list", "function"])
+@pytest.mark.parametrize("fail_at", [1, 3])
+def test_an_interrupted_run_goes_on_to_the_same_bits(source, fail_at):
+    parts = [jax.tree.map(lambda leaf: leaf[k : k + 5], BATCH) for k in range(0, 20, 5)]  # noqa: B023
+    data = {"arrays": BATCH, "list": parts, "function": lambda k: parts[(3 * k) % 4]}[source]
+    step = training.make_step(loss, compute_dtype=jnp.float16, loss_scale=training.dynamic_loss_scale(2.0**18, every=4))
+    tx = gx.chain(gx.add_noise(0.01, 0.5, 0), gx.schedule_free_adamw(gx.linear_schedule(0.1, 0.01, 20)))
+    options = {"function": step, "tx": tx, "data": data, "steps": 23, "every": 3, "key": 5}
+    options |= {"evaluate": lambda params: jnp.sum(params["w"] ** 2)}
+    whole = run(**options)
+    memory = Memory(fail_at)
+    with pytest.raises(Interrupted):
+        run(**options, save=memory.save, save_every=5, restore=memory.restore)
+    assert int(memory.last["step"]) == 5 * fail_at
+    same(run(**options, save=memory.save, save_every=5, restore=memory.restore), whole)
+    assert int(memory.last["step"]) == 23
+    same(run(**options, restore=memory.restore), whole)
+
+
+def test_a_directory_keeps_what_a_killed_run_needs(tmp_path):
+    def fall(snapshot):
+        if snapshot.step == 14:
+            raise Interrupted
+
+    step = training.make_step(loss, compute_dtype=jnp.float16, loss_scale=training.dynamic_loss_scale(2.0**18, every=4))
+    options = {"function": step, "steps": 23, "every": 2, "save_every": 5, "evaluate": lambda params: {"first": params["w"][0]}}
+    whole = run(**options)
+    with pytest.raises(Interrupted):
+        run(**options, callbacks=[fall], directory=tmp_path)
+    assert training.restore(tmp_path).step == 10
+    same(run(**options, directory=tmp_path), whole)
+    same(run(**options, directory=tmp_path), whole)
+    (last,) = [path for path in tmp_path.iterdir() if "23" in path.name]
+    last.write_bytes(last.read_bytes()[:-100])
+    with pytest.warns(UserWarning, match="is whole"):
+        same(run(**options, directory=tmp_path), whole)
+    with pytest.raises(training.MismatchedCheckpointError, match="another optimizer"):
+        run(**options, tx=gx.sgd(0.1), directory=tmp_path)
+
+
+def test_a_stopped_run_stays_stopped():
+    memory = Memory()
+    options = {"steps": 200, "every": 1, "stop": training.early_stop("value", 3), "save": memory.save, "restore": memory.restore}
+    first = run(**options)
+    assert first.stopped
+    assert first.step < 200
+    same(run(**options), first)
+
+
+def test_early_stop_counts_records_without_improvement():
+    def history(*numbers):
+        return training.History(tuple({"step": k, "loss": number} for k, number in enumerate(numbers)))
+
+    stop = training.early_stop("loss", 2, least=0.1)
+    assert not stop(history(1.0, 0.5, 0.45))
+    assert stop(history(1.0, 0.5, 0.45, 0.42))
+    assert stop(history(1.0, np.nan, np.inf))
+    assert not stop(history(1.0, np.nan, 0.5))
+    assert training.early_stop("loss", 1, larger=True)(history(1.0, 0.5))
+    with pytest.raises(KeyError, match=r"no 'accuracy'\. It has: loss"):
+        training.early_stop("accuracy", 1)(history(1.0))
+
+
+def test_evaluation_is_at_the_parameters_to_evaluate_at():
+    tx = gx.uniform_average(ADAM)
+    fitted = run(tx=tx, steps=10, every=5, evaluate=lambda params: {"first": params["w"][0]})
+    np.testing.assert_array_equal(fitted.history["evaluation/first"][-1], fitted.eval_params["w"][0])
+    assert not np.array_equal(fitted.eval_params["w"], fitted.params["w"])
+    assert fitted.history.steps("evaluation/first").tolist() == [5, 10]
+
+
+def test_model_state_reaches_the_evaluation():
+    def counting(params, batch, *, model_state):
+        return jnp.sum(params["w"] ** 2), {"batches": model_state["batches"] + 1}
+
+    fitted = run(
+        function=counting,
+        steps=4,
+        every=2,
+        model_state={"batches": jnp.zeros(())},
+        evaluate=lambda params, model_state: model_state["batches"],
+    )
+    assert fitted.history["evaluation"].tolist() == [2, 4]
+
+
+def test_observations_and_callbacks():
+    snapshots = []
+    tx = gx.chain(gx.observe("norm", gx.gradient_norm), ADAM)
+    fitted = run(tx=tx, steps=7, every=3, callbacks=[lambda snapshot: snapshots.append((snapshot.step, snapshot.history["norm"][-1]))])
+    assert snapshots == list(zip([3, 6, 7], fitted.history["norm"].tolist(), strict=True))
+
+
+def test_the_bar_says_where_it_is_and_what_is_missing(capsys, monkeypatch):
+    run(steps=4, progress=True)
+    shown = capsys.readouterr().err
+    assert "4/4" in shown
+    assert "value=" in shown
+    run(steps=4)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    run(steps=1)
+    with pytest.raises(ImportError, match=r"gradtx\[progress\]"):
+        run(steps=1, progress=True)
+
+
+def test_a_history_draws_its_curves():
+    import matplotlib
+
+    matplotlib.use("agg")
+    fitted = run(steps=5, evaluate=lambda params: params["w"][0])
+    axes = fitted.history.plot("value", "evaluation")
+    for line, name in zip(axes.get_lines(), ("value", "evaluation"), strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), fitted.history[name])
+    matplotlib.pyplot.close(axes.figure)
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "options"),
+    [
+        (ValueError, "steps or epochs, not both", {"steps": 1, "epochs": 1}),
+        (ValueError, "say how long to train", {}),
+        (ValueError, "its own save and restore", {"steps": 1, "directory": "somewhere", "save": print}),
+        (ValueError, "between 1 and the 20 examples of data, got 21", {"steps": 1, "batch_size": 21}),
+        (TypeError, "dict without batch_size", {"steps": 1, "batch_size": None}),
+        (ValueError, "it has no epochs", {"data": lambda k: BATCH, "epochs": 1}),
+        (ValueError, "arrays of equal length", {"data": {"x": X, "y": X[:3]}, "steps": 1}),
+        (TypeError, "a scalar or a dict of scalars", {"steps": 1, "evaluate": lambda params: params["w"]}),
+    ],
+)
+def test_errors_teach(error, message, options):
+    with pytest.raises(error, match=message):
+        run(**options)
