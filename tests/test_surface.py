@@ -71,7 +71,8 @@ def imports(path):
     """The gradtx modules that a file imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("gradtx"):
-            yield from ([f"{node.module}.{name.name}" for name in node.names] if node.module == "gradtx._core" else [node.module])
+            whole = {"gradtx": ["gradtx.__init__"], "gradtx._core": [f"gradtx._core.{name.name}" for name in node.names]}
+            yield from whole.get(node.module, [node.module])
         if isinstance(node, ast.Import):
             yield from (f"{name.name}.__init__" for name in node.names if name.name.startswith("gradtx"))
 

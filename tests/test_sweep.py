@@ -1,9 +1,11 @@
 """Sweeps: chunked, sharded, killed and resumed ones give what one vmap gives, compiled once for each structure."""
 
 import contextlib
+import inspect
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
 import subprocess
@@ -122,6 +124,12 @@ def test_a_sample_follows_its_distributions_and_its_key(points):
         assert share.min() > -1e-4
         assert share.max() < 1 + 1e-4
         assert abs(share.mean() - 0.5) < 4 * 0.5 / 200**0.5
+
+
+@pytest.mark.parametrize("tool", [sw.grid, sw.sample], ids=lambda tool: tool.__name__)
+def test_examples_of_docstrings_run(tool):
+    (block,) = re.findall(r"```python\n(.*?)```", inspect.cleandoc(tool.__doc__), re.DOTALL)
+    exec(block, {})
 
 
 def test_quasi_random_points_leave_smaller_gaps():
