@@ -5,12 +5,14 @@ import jax.numpy as jnp
 from sklearn.datasets import load_breast_cancer
 
 import gradtx
+from gradtx.sweep import grid, sweep
 
 measurements, labels = load_breast_cancer(return_X_y=True)
 train, held_out = slice(0, 400), slice(400, None)
 seen = measurements[train]
 features = jnp.asarray((measurements - seen.mean(axis=0)) / seen.std(axis=0))
 labels = jnp.asarray(2.0 * labels - 1)
+programs = []
 
 
 def loss(params, part):
@@ -20,30 +22,29 @@ def loss(params, part):
 
 
 def trained(tx):
-    """The loss on the part held out after 200 steps with `tx`."""
+    """The loss on the part held out, after 200 steps with `tx`."""
 
     def step(carry, _):
         params, state = carry
         updates, state = tx.update(jax.grad(loss)(params, train), state, params)
         return (gradtx.apply_updates(params, updates), state), None
 
+    programs.append("a program")  # Python runs this function once for each program that is compiled
     params = {"weight": jnp.zeros(30), "bias": jnp.zeros(())}
     (params, _), _ = jax.lax.scan(step, (params, tx.init(params)), None, length=200)
-    return loss(params, held_out)
+    return {"loss": loss(params, held_out)}
 
 
-rates = 10.0 ** jnp.linspace(-4, 0, 12)
-decays = jnp.array([0.0, 0.1, 1.0])
-grid = [axis.ravel() for axis in jnp.meshgrid(rates, decays, indexing="ij")]
-optimizers = jax.vmap(lambda rate, decay: gradtx.adamw(rate, weight_decay=decay))(*grid)
+rates, decays = 10.0 ** jnp.linspace(-4, 0, 12), [0.0, 0.1, 1.0]
+optimizers = grid(gradtx.adamw, learning_rate=rates, weight_decay=decays)
 print(f"all of them: {optimizers}")
 
-sweep = jax.jit(jax.vmap(trained))
-losses = sweep(optimizers)
+results = sweep(trained, optimizers, progress=False)
+losses = results.curve("loss").reshape(len(rates), len(decays))
 print("held-out loss " + "".join(f"decay {decay:<6.1f}" for decay in decays))
-for rate, row in zip(rates, losses.reshape(len(rates), -1), strict=True):
+for rate, row in zip(rates, losses, strict=True):
     print(f"rate {rate:<9.4f}" + "".join(f"{value:<12.4f}" for value in row))
-best = jax.tree.map(lambda number: float(number[jnp.nanargmin(losses)]), optimizers)
-print(f"best: {best}, held-out loss {jnp.nanmin(losses):.4f}")
-sweep(jax.tree.map(lambda number: number / 2, optimizers))
-print(f"programs compiled for {2 * len(losses)} optimizers: {sweep._cache_size()}")
+best = results.best("loss")
+print(f"best: {best.optimizer}, held-out loss {best.metrics['loss']:.4f}")
+sweep(trained, jax.tree.map(lambda number: number / 2, optimizers), progress=False)
+print(f"programs compiled for {2 * len(results)} optimizers: {len(programs)}")

@@ -1,11 +1,14 @@
 """Sweeps: chunked, sharded, killed and resumed ones give what one vmap gives, compiled once for each structure."""
 
 import contextlib
+import inspect
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 
@@ -122,6 +125,12 @@ def test_a_sample_follows_its_distributions_and_its_key(points):
         assert share.min() > -1e-4
         assert share.max() < 1 + 1e-4
         assert abs(share.mean() - 0.5) < 4 * 0.5 / 200**0.5
+
+
+@pytest.mark.parametrize("tool", [sw.grid, sw.sample], ids=lambda tool: tool.__name__)
+def test_examples_of_docstrings_run(tool):
+    (block,) = re.findall(r"```python\n(.*?)```", inspect.cleandoc(tool.__doc__), re.DOTALL)
+    exec(block, {})
 
 
 def test_quasi_random_points_leave_smaller_gaps():
@@ -304,6 +313,43 @@ def test_a_sweep_killed_by_the_system_goes_on_where_it_stopped(tmp_path, whole):
     assert [progress.done for progress in seen] == [2, 4, 6, 7]
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
     assert len(list(tmp_path.glob("*.npz"))) == 4
+
+
+SHARED = """
+import sys
+import jax
+
+jax.config.update("jax_cpu_collectives_implementation", "gloo")
+jax.distributed.initialize(f"127.0.0.1:{sys.argv[2]}", 2, int(sys.argv[1]))
+import test_sweep
+from gradtx import sweep
+
+seen = []
+for _ in range(2):
+    results = sweep.sweep(test_sweep.train, test_sweep.MOMENTUM, chunk=4, directory=sys.argv[3], progress=seen.append)
+print([progress.done for progress in seen], jax.device_count(), results.curve("loss").tolist())
+"""
+
+
+def test_two_processes_share_a_sweep_and_know_all_of_it(tmp_path, whole):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    path = [str(pathlib.Path(__file__).parent), str(pathlib.Path(gx.__file__).parents[1])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    command = [sys.executable, "-c", SHARED]
+    with contextlib.ExitStack() as stack:
+        processes = [
+            stack.enter_context(subprocess.Popen([*command, str(k), port, tmp_path], stdout=subprocess.PIPE, env=environment, text=True))
+            for k in range(2)
+        ]
+        outputs = [process.communicate(timeout=120)[0].splitlines()[-1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert outputs[0] == outputs[1]
+    assert outputs[0].startswith("[4, 7, 4, 7] 8 [")
+    losses = json.loads(outputs[0].split("] 8 ")[1].replace("nan", "NaN").replace("inf", "Infinity"))
+    np.testing.assert_allclose(losses, whole.curve("loss"), rtol=1e-5)
+    assert len(list(tmp_path.glob("*.npz"))) == 2
 
 
 @pytest.fixture

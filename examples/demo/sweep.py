@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import digits
 import jax
-import jax.numpy as jnp
 import numpy as np
 from training import draw_batches, train
 
 import gradtx
+from gradtx.sweep import grid, sweep
 
-LEARNING_RATES = 2.0 ** -jnp.arange(7.0, -1.0, -1)
-DECAYS = 1 - 2.0 ** -jnp.arange(8.0)
+LEARNING_RATES = 2.0 ** -np.arange(7.0, -1.0, -1)
+DECAYS = 1 - 2.0 ** -np.arange(8.0)
 
 
 class Sweep(NamedTuple):
@@ -45,30 +45,29 @@ def counting_compilations() -> Iterator[list[str]]:
         jax.monitoring.unregister_event_duration_listener(listen)
 
 
+def score(tx: gradtx.GradientTransformation, params: digits.Params, data: digits.Digits, batches: jax.Array) -> dict[str, jax.Array]:
+    """The validation loss and the test accuracy after training with `tx`."""
+    trained, _ = train(tx, params, data.train, batches)
+    return {"loss": digits.cross_entropy(trained, data.validation, penalty=0.0), "accuracy": digits.accuracy(trained, data.test)}
+
+
 def run(data: digits.Digits, passes: int) -> Sweep:
     """Train with every optimizer of the grid at once, then with 64 others to see that nothing is compiled again."""
     params = digits.network(jax.random.key(0))
     examples = len(data.train.labels)
     batches = draw_batches(examples, 32, passes * examples // 32, records=1)
-    decays, rates = jnp.meshgrid(DECAYS, LEARNING_RATES, indexing="ij")
-    optimizers = jax.vmap(lambda rate, decay: gradtx.sgd(rate, gradtx.trace(decay)))(rates.ravel(), decays.ravel())
+    optimizers = grid(lambda decay, rate: gradtx.sgd(rate, gradtx.trace(decay)), decay=DECAYS, rate=LEARNING_RATES)
     others = jax.tree.map(lambda number: 0.9 * number, optimizers)
-
-    @jax.jit
-    @jax.vmap
-    def score(tx: gradtx.GradientTransformation) -> tuple[jax.Array, jax.Array]:
-        trained, _ = train(tx, params, data.train, batches)
-        return digits.cross_entropy(trained, data.validation, penalty=0.0), digits.accuracy(trained, data.test)
 
     start = time.perf_counter()
     with counting_compilations() as first:
-        losses, accuracies = jax.block_until_ready(score(optimizers))
+        results = sweep(score, optimizers, params, data, batches, progress=False)
     middle = time.perf_counter()
     with counting_compilations() as again:
-        jax.block_until_ready(score(others))
+        sweep(score, others, params, data, batches, progress=False)
     end = time.perf_counter()
 
-    best = int(jnp.nanargmin(losses))
-    chosen = jax.tree.map(lambda number: number[best], optimizers)
-    grid = np.asarray(losses).reshape(decays.shape)
-    return Sweep(grid, chosen, float(accuracies[best]), len(first), len(again), middle - start, end - middle)
+    best = results.best("loss")
+    losses = results.curve("loss").reshape(len(DECAYS), len(LEARNING_RATES))
+    accuracy = float(best.metrics["accuracy"])
+    return Sweep(losses, best.optimizer, accuracy, len(first), len(again), middle - start, end - middle)
