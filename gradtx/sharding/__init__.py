@@ -1,0 +1,1 @@
+from gradtx.sharding._collectives import Collective, collectives
