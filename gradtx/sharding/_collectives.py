@@ -35,7 +35,9 @@ def collectives(compiled: Any) -> dict[str, Collective]:
     within a loop counts once. It reads the text of the program that runs, after all of the compiler's passes.
     """
     if not hasattr(compiled, "as_text") or not hasattr(compiled, "memory_analysis"):
-        raise TypeError(f"collectives: compiled must be a compiled program, got {shown(compiled)}. Write jax.jit(f).lower(*args).compile().")
+        raise TypeError(
+            f"collectives: compiled must be a compiled program, got {shown(compiled)}. Write jax.jit(f).lower(*args).compile()."
+        )
     counts, arrays, sizes = collections.Counter[str](), collections.Counter[str](), collections.Counter[str]()
     for types, kind, start in _LINE.findall(compiled.as_text() or ""):
         results = _results(_SHAPE.findall(types), kind, bool(start))
