@@ -2,7 +2,8 @@
 
 import os
 
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"  # on a machine with eight accelerators, leave this out
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"  # on a machine with eight accelerators, leave these out
+os.environ.setdefault("NPROC", "32")  # a thread for each device: they wait for each other
 
 import jax
 import jax.numpy as jnp
