@@ -9,7 +9,7 @@ from typing import Any, final
 import jax
 import jax.numpy as jnp
 
-from gradtx import GradientTransformation
+import gradtx as gx
 from gradtx._core.kinds import shown
 from gradtx._core.trees import is_trainable, path_name
 from gradtx._core.types import PyTree
@@ -36,14 +36,14 @@ class LeafLayout:
     dtype: Any
 
 
-def layout(tx: GradientTransformation, params: PyTree) -> PyTree:
+def layout(tx: gx.GradientTransformation | Any, params: PyTree) -> PyTree:
     """A tree like `tx.init(params)` that says of each leaf which parameter it belongs to and how their axes relate, as `LeafLayout`s.
 
     `params` are arrays or `jax.ShapeDtypeStruct`s; nothing is allocated. Owners are read off the paths of the state. Axes are found by
     asking `init` for the state of larger parameters: an axis that grows with one of its owner's runs along it. What
     has the state of another shape only for these sizes, such as a side beyond `max_size`, is matched by size.
     """
-    if not isinstance(tx, GradientTransformation):
+    if not isinstance(tx, gx.GradientTransformation):
         raise TypeError(
             f"layout(tx, params): tx must be a transformation of gradtx, got {shown(tx)}. Put another library's into chain(...)."
         )
@@ -89,7 +89,7 @@ def _order(shape: Shape) -> list[int]:
     return sorted(range(len(shape)), key=lambda axis: shape[axis])
 
 
-def _grown_state(tx: GradientTransformation, params: PyTree, from_rank: int, by: Callable[[int], int]) -> dict[str, Shape]:
+def _grown_state(tx: gx.GradientTransformation, params: PyTree, from_rank: int, by: Callable[[int], int]) -> dict[str, Shape]:
     """The shapes of the state for parameters whose axes are larger, all but the `from_rank` shortest, so that their order stays."""
 
     def grown(leaf: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx import GradientTransformation
+import gradtx as gx
 from gradtx._core.kinds import shown
 from gradtx._core.trees import is_trainable, path_name
 from gradtx._core.types import PyTree
@@ -17,7 +17,7 @@ Names = tuple[tuple[str, ...], ...]
 
 
 def state_shardings(
-    tx: GradientTransformation, params: PyTree, mesh: jax.sharding.Mesh, *, zero: str | None = None, memory_kind: str | None = None
+    tx: gx.GradientTransformation, params: PyTree, mesh: jax.sharding.Mesh, *, zero: str | None = None, memory_kind: str | None = None
 ) -> PyTree:
     """A tree like `tx.init(params)` of `jax.NamedSharding`s: each slot is spread like its parameter along the axes that they share.
 
