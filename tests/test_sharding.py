@@ -149,6 +149,11 @@ def test_slots_lie_in_host_memory_where_the_backend_has_it():
     state = jax.device_put(tx.init(params), shardings)
     assert {leaf.sharding.memory_kind for leaf in jax.tree.leaves(state) if leaf.ndim} == {"pinned_host"}
     assert state["step"].sharding.memory_kind == "device"
+    device = state_shardings(tx, params, mesh)
+    step = jax.jit(lambda state: tx.update(params, jax.device_put(state, device), params), out_shardings=(None, shardings))
+    updates, state = step(state)
+    assert jax.tree.map(lambda leaf: leaf.sharding, state) == shardings
+    close(tx.update(params, tx.init(params), params)[0], updates, rtol=1e-5, atol=1e-8)
     with pytest.raises(ValueError, match=r"memory_kind='disk' is none of these devices', which are .*pinned_host"):
         state_shardings(tx, params, mesh, memory_kind="disk")
 
