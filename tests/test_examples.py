@@ -62,6 +62,36 @@ def test_fine_tuning_leaves_the_encoder_and_beats_training_from_scratch():
     assert frozen > scratch + 3
 
 
+def test_sharded_training_gives_one_loss_on_every_mesh():
+    text = output_of(EXAMPLES / "sharded_training.py")
+    losses, sizes = numbers_after("loss", text), [int(size) for size in re.findall(r"(\d+) B of state", text)]
+    assert len(losses) == 5
+    assert np.ptp(losses) <= 1e-4 * losses[0]
+    one, data, zero, full, tensor = sizes
+    scalars = one - 2 * 4 * (64 * 256 + 256 * 16)
+    assert one == data == 8 * (zero - scalars) + scalars
+    assert zero == full
+    assert one == 4 * (tensor - scalars) + scalars
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_many_processes_end_where_one_does_although_one_of_them_is_killed(processes, tmp_path):
+    script, checkpoints = EXAMPLES / "many_processes.py", {}
+    for name, count in (("alone", 1), ("together", processes), ("killed", processes)):
+        folder = tmp_path / name
+        folder.mkdir()
+        if name == "killed":
+            command = [sys.executable, str(script), str(folder), "--processes", str(count), "--kill-at", "12"]
+            assert subprocess.run(command, capture_output=True, timeout=120, check=False).returncode == 1
+            assert (folder / "checkpoint.npz").exists()
+        text = output_of(script, folder, "--processes", count)
+        assert f"steps {11 if name == 'killed' else 1} to 20 on {count} processes" in text
+        checkpoints[name] = dict(np.load(folder / "checkpoint.npz"))
+    for leaf, value in checkpoints["together"].items():
+        np.testing.assert_array_equal(value, checkpoints["killed"][leaf])
+        np.testing.assert_allclose(value, checkpoints["alone"][leaf], rtol=2e-5, atol=1e-6)  # sums over processes in another order
+
+
 def test_every_script_has_a_test_here():
     source = pathlib.Path(__file__).read_text()
     assert [script.name for script in SCRIPTS if f'"{script.name}"' not in source] == []

@@ -11,7 +11,7 @@ import jax
 import pytest
 
 import gradtx as gx
-from gradtx import sweep, testing, training
+from gradtx import sharding, sweep, testing, training
 from gradtx._core.call import FORMS, RESERVED
 
 PACKAGE = pathlib.Path(gx.__file__).parent
@@ -23,7 +23,7 @@ LAYERS = [
     {"_wrappers"},
     {"_optimizers"},
     {"_gradients"},
-    {"testing", "sweep", "training"},
+    {"testing", "sharding", "sweep", "training"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 CORE_ORDER = [
@@ -106,7 +106,7 @@ def test_every_module_of_the_core_has_its_place():
 def test_one_path_for_each_name():
     assert list(gx.__all__) == sorted(gx.__all__, key=lambda name: (not name[0].isupper(), name))
     public = {name for name in vars(gx) if not name.startswith("_")}
-    assert public - {"sweep", "testing", "training"} == set(gx.__all__)
+    assert public - {"sharding", "sweep", "testing", "training"} == set(gx.__all__)
     values = [id(getattr(gx, name)) for name in gx.__all__]
     assert len(set(values)) == len(values)
     for path in FILES:
@@ -115,7 +115,7 @@ def test_one_path_for_each_name():
         assert private or name == "__init__", f"{path} would be a second public path"
 
 
-@pytest.mark.parametrize("module", [sweep, testing, training])
+@pytest.mark.parametrize("module", [sharding, sweep, testing, training])
 def test_one_path_for_each_name_of_a_tool(module):
     assert list(module.__all__) == sorted(module.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
     public = {name for name, value in vars(module).items() if not name.startswith("_") and not inspect.ismodule(value)}

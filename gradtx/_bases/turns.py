@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.matrices import alike
+from gradtx._core.matrices import alike, placed, whole
 from gradtx._core.types import PyTree
 
 Refresh = Callable[[jax.Array, jax.Array], Any]
@@ -18,10 +18,10 @@ def in_turn(refresh: Refresh, statistics: PyTree, kept: tuple[PyTree, ...], step
     leaves, structure = jax.tree.flatten(statistics)
     now = [list(each) for each in zip(*map(jax.tree.leaves, kept), strict=True)]
     for _, places in alike(leaves, lambda leaf: (leaf.shape, leaf.dtype)):
-        stack = [jnp.stack([column[k] for k in places]) for column in (leaves, *map(list, zip(*now, strict=True)))]
+        stack = [jnp.stack([whole(column[k]) for k in places]) for column in (leaves, *map(list, zip(*now, strict=True)))]
         moved = _of_one_shape(refresh, stack, step, every, first)
         for row, k in enumerate(places):
-            now[k] = [values[row] for values in moved]
+            now[k] = [placed(values[row], before) for values, before in zip(moved, now[k], strict=True)]
     return tuple(structure.unflatten(column) for column in zip(*now, strict=True)) if now else kept
 
 

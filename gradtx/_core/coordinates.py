@@ -13,8 +13,8 @@ from gradtx._core.types import PyTree
 def _between(x: jax.Array, left: Any, right: Any) -> jax.Array:
     """left x right, with None for the identity, of values that cannot overflow in the sum."""
     y = cut_off(whole(x))
-    y = y if left is None else product(left, y)
-    y = y if right is None else product(y, right)
+    y = y if left is None else product(whole(left), y)
+    y = y if right is None else product(y, whole(right))
     return placed(y, x) if y.shape == x.shape else gathered(y)
 
 

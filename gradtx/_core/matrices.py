@@ -34,19 +34,21 @@ def stacked(rule: Callable[..., jax.Array]) -> Callable[..., PyTree]:
     """Lift a rule for a stack of wide matrices to a tree: `rule(stack, **numbers)`, the stack of shape (k, m, n) with m <= n.
 
     Matrices of equal shape, transposed ones included, are one stack: the program grows with the number of shapes, not
-    of leaves, and one batched product serves them all. Each leaf is seen whole, on whatever devices it lies.
+    of leaves, and one batched product serves them all. Each leaf is seen whole, on whatever devices it lies; with `distribute`,
+    the name of an axis of the mesh, each device along it works on its share of the stack, else each on all of it.
     """
     once = functools.cache(lambda: jax.jit(rule, static_argnames=("settings",)))
 
     @functools.wraps(rule)
-    def lifted(tree: PyTree, settings: Any = None, **numbers: Any) -> PyTree:
+    def lifted(tree: PyTree, settings: Any = None, distribute: str | None = None, **numbers: Any) -> PyTree:
         compiled = once()
         leaves, structure = jax.tree.flatten(tree)
         given = {} if settings is None else {"settings": settings}
         moved: list[Any] = [None] * len(leaves)
         for (_, dtype), places in alike(leaves, lambda leaf: (tuple(sorted(leaf.shape)), leaf.dtype)):
-            stack = jnp.stack([_wide(whole(leaves[k])) for k in places])
+            stack = _shared_out(jnp.stack([_wide(whole(leaves[k])) for k in places]), distribute)
             result = compiled(stack, **given, **jax.tree.map(lambda number, dtype=dtype: matched(number, dtype), numbers))
+            result = _shared_out(result, None)
             for row, k in enumerate(places):
                 moved[k] = placed(_wide(result[row], leaves[k].shape), leaves[k])
         return structure.unflatten(moved)
@@ -58,6 +60,24 @@ def _wide(matrix: jax.Array, shape: tuple[int, ...] | None = None) -> jax.Array:
     """The matrix with its longer side last; or, given the shape it had, as it was."""
     rows, columns = matrix.shape if shape is None else shape
     return matrix.mT if rows > columns else matrix
+
+
+def _shared_out(stack: jax.Array, axis: str | None) -> jax.Array:
+    """The stack with a share of its matrices on each device along an axis of its mesh, or all on every device.
+
+    Zeros fill up a stack that is no multiple. A compiler that is not told may split the matrices, and send parts of
+    each product around.
+    """
+    mesh = jax.typeof(stack).sharding.mesh
+    if mesh.empty or mesh.size == 1 or jax.sharding.AxisType.Manual in mesh.axis_types:
+        return stack
+    if axis is not None and axis not in mesh.shape:
+        raise ValueError(f"distribute={axis!r} is no axis of the mesh, whose axes are {', '.join(mesh.axis_names)}.")
+    missing = 0 if axis is None else -len(stack) % mesh.shape[axis]
+    where = jax.NamedSharding(mesh, jax.P(axis, None, None))
+    filled = jnp.pad(stack, ((0, missing), (0, 0), (0, 0))) if missing else stack
+    explicit = axis is not None and jax.sharding.AxisType.Auto not in mesh.axis_types
+    return (jax.sharding.reshard if explicit or any(jax.typeof(stack).sharding.spec) else jax.lax.with_sharding_constraint)(filled, where)
 
 
 def whole(leaf: jax.Array) -> jax.Array:

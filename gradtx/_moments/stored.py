@@ -36,9 +36,10 @@ def _stored(moment: Moment, codec: OpenedCodec) -> Any:
         plain = jax.eval_shape(moment.init, updates)
         before = _by_slot(lambda slot, at, like: Slot(coding, *at).decoded(slot, like), state, plain, updates)
         value, after = moment.update(updates, before)
-        return Slot(coding).read(value), kept(after, updates, step)
+        now = Slot.once(coding)
+        return Slot(now).read(value), kept(after, updates, step, now)
 
-    def kept(state: Any, like: PyTree, step: jax.Array) -> Any:
+    def kept(state: Any, like: PyTree, step: jax.Array, coding: Any = coding) -> Any:
         return _by_slot(lambda slot, at, like: Slot(coding, *at).encoded(slot, step), state, state, like)
 
     return init, update

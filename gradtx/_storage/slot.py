@@ -1,5 +1,6 @@
 """A slot of a state, a tree like the parameters, in code."""
 
+import dataclasses
 from typing import Any, final
 
 import jax
@@ -16,6 +17,23 @@ class Slot:
     def __init__(self, coding: Coding | Any, *path: str) -> None:
         self.coding = coding
         self.path = tuple(map(jax.tree_util.DictKey, path))
+
+    @staticmethod
+    def once(coding: Any) -> Any:
+        """The coding for one step: what is read as stored is encoded once, for reading and for keeping.
+
+        A compiler joins two equal sums, but not the two sums over devices.
+        """
+        if coding is None or not coding.read_back:
+            return coding
+        seen = dict[int, tuple[jax.Array, dict[str, jax.Array]]]()
+
+        def encode(x: jax.Array, key: Any) -> dict[str, jax.Array]:
+            if id(x) not in seen:
+                seen[id(x)] = x, coding.encode(x, key)
+            return seen[id(x)][1]
+
+        return dataclasses.replace(coding, encode=encode)
 
     def encoded(self, slot: PyTree, step: jax.Array) -> PyTree:
         """What is kept of it: for each part of the code a tree like the slot; leaves that do not fit lie in `wide`."""

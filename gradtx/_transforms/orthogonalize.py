@@ -83,13 +83,13 @@ def _almost_orthogonal(x: jax.Array, eps: Any) -> jax.Array:
     return x / (root(sums) + eps)
 
 
-def _part(name: str, table: Any, eps: Any, factor: float, settings: tuple[Precision, bool]) -> Any:
+def _part(name: str, table: Any, eps: Any, factor: float, settings: tuple[Precision, bool], distribute: str | None) -> Any:
     def init(params: PyTree) -> None:
         check_matrices(params, name)
 
     def update(updates: PyTree, state: None) -> tuple[PyTree, None]:
         init(updates)
-        return _orthogonalized(updates, settings, eps=eps, table=table, factor=factor), state
+        return _orthogonalized(updates, settings, distribute, eps=eps, table=table, factor=factor), state
 
     return init, update
 
@@ -99,6 +99,7 @@ def orthogonalize(
     coefficients: Literal["jordan", "tuned", "deepseek", "polar_express", "polar_express_8", "aol"] = "jordan",
     precision: Precision = "full",
     eps: Positive = 1e-7,
+    distribute: str | None = None,
 ) -> Any:
     """Replace each matrix U Σ Vᵀ by about U Vᵀ, its polar factor: steepest descent in the spectral norm.
 
@@ -108,11 +109,12 @@ def orthogonalize(
     steps; "polar_express_8" 1e-5 (1e-5) takes eight, "deepseek" 6e-4 (6e-4) ten. "aol" scales the rows first and takes
     four: it finds the factor of another matrix, near that of u where rows are nearly orthogonal (0.017 for a Gaussian one of
     shape (256, 1024)). `precision` "full" is the leaf's own, float32 or float64; "bfloat16" multiplies in that, adds in
-    float32, and errs by up to 0.1 more. (Jordan et al. 2024; "tuned": modded-nanogpt; DeepSeek-V4; Amsel et al. 2025, arXiv
+    float32, and errs by up to 0.1 more. `distribute` names an axis of the mesh over whose devices matrices of equal shape are shared out;
+    otherwise each device does all of them. (Jordan et al. 2024; "tuned": modded-nanogpt; DeepSeek-V4; Amsel et al. 2025, arXiv
     2505.16932; "aol": Boissin et al. 2025, arXiv 2512.04632.)
     """
     table = np.asarray(_TABLES[coefficients])
-    return _part("orthogonalize", table, eps, _FACTORS.get(coefficients, 1.0), (precision, coefficients == "aol"))
+    return _part("orthogonalize", table, eps, _FACTORS.get(coefficients, 1.0), (precision, coefficients == "aol"), distribute)
 
 
 @transformation
