@@ -141,3 +141,13 @@ def check_animation(file: pathlib.Path) -> None:
         animation.seek(11)
         last = np.asarray(animation.convert("RGB"), dtype=int)
     assert np.mean(np.abs(first - last).max(axis=-1) > 64) > 0.005
+
+
+def test_the_comparison_ranks_what_it_trains(tmp_path):
+    """Twenty steps of two optimizers: the table has a row for each, and the picture is drawn."""
+    text = output_of(EXAMPLES / "comparison", "--out", tmp_path, "--steps", 20, "--seeds", 2, "--only", "Lion")
+    rows = re.findall(r"^\| (AdamW|Lion) \| \S+ \| ([\d.]+) ± ([\d.]+) \| (\d+|–) \| ([\d.]+) \|$", text, re.MULTILINE)
+    assert {row[0] for row in rows} == {"AdamW", "Lion"}
+    assert all(2 < float(loss) < 5 for _, loss, *_ in rows)
+    assert {name: float(size) for name, *_, size in rows}["Lion"] == pytest.approx(4.0, abs=0.01)
+    assert matplotlib.image.imread(tmp_path / "comparison.png").std() > 0.05
