@@ -31,7 +31,7 @@ UPHILL, DOWNHILL = (
     {"add_decayed_weights", "add_corrected_decayed_weights", "scale_by_local_rate", "cautious_weight_decay"},
     {"subtract_decayed_weights", "shrink_weights", *PROJECTIONS},
 )
-LAYERWISE = {"scale_by_trust_ratio", "adaptive_grad_clip", "lamb", "lars", "novograd", "mars_adamw", "fromage"}
+LAYERWISE = {"scale_by_trust_ratio", "adaptive_grad_clip", "lamb", "lars", "novograd", "mars_adamw", "fromage", "layerwise"}
 OF_MATRICES = {
     "muon",
     "soap",

@@ -38,6 +38,8 @@ class Selection:
 
     def views(self, tree: PyTree) -> PyTree:
         """How each leaf of `tree` is seen layer by layer: in the axes of its role, or as it is where leaves are not chosen by role."""
+        if not isinstance(self.where, Roles):
+            self(tree)
         return jax.tree_util.tree_map_with_path(self._view, tree)
 
     def _view(self, path: tuple[Any, ...], inner: Any) -> View:

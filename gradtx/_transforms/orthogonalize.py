@@ -118,15 +118,15 @@ def orthogonalize(
 
 
 @transformation
-def orthogonalize_by(table: Sequence[Numbers], precision: Precision = "full", eps: Positive = 1e-7) -> Any:
+def orthogonalize_by(table: Sequence[Numbers], precision: Precision = "full", eps: Positive = 1e-7, distribute: str | None = None) -> Any:
     """`orthogonalize` by polynomials of your own: x ← a x + (b G + c G²) x with G = x xᵀ, once for each (a, b, c) of `table`.
 
     x starts as u / (‖u‖ + eps), whose singular values are in (0, 1]; a σ + b σ³ + c σ⁵ should bring those near 1. One row
     for each step; ((2, −1.5, 0.5),) * 8 is the classical iteration. The numbers are traced: another table of the same
-    length compiles nothing.
+    length compiles nothing. `distribute` as in `orthogonalize`.
     """
     for k, row in enumerate(table):
         if len(row) != 3:
             raise ValueError(f"orthogonalize_by: table[{k}] must be three numbers a, b, c, got {len(row)}.")
     rows = jnp.stack([jnp.stack([jnp.asarray(number, jnp.result_type(float)) for number in row]) for row in table])
-    return _part("orthogonalize_by", rows, eps, 1.0, (precision, False))
+    return _part("orthogonalize_by", rows, eps, 1.0, (precision, False), distribute)
