@@ -76,8 +76,10 @@ def _shared_out(stack: jax.Array, axis: str | None) -> jax.Array:
     missing = 0 if axis is None else -len(stack) % mesh.shape[axis]
     where = jax.NamedSharding(mesh, jax.P(axis, None, None))
     filled = jnp.pad(stack, ((0, missing), (0, 0), (0, 0))) if missing else stack
-    explicit = axis is not None and jax.sharding.AxisType.Auto not in mesh.axis_types
-    return (jax.sharding.reshard if explicit or any(jax.typeof(stack).sharding.spec) else jax.lax.with_sharding_constraint)(filled, where)
+    explicit, spread = jax.sharding.AxisType.Auto not in mesh.axis_types, any(jax.typeof(stack).sharding.spec)
+    if explicit and axis is None and not spread:
+        return stack
+    return (jax.sharding.reshard if explicit or spread else jax.lax.with_sharding_constraint)(filled, where)
 
 
 def whole(leaf: jax.Array) -> jax.Array:
