@@ -96,7 +96,8 @@ def epsilon(tx: gx.GradientTransformation) -> str:
 
 def corrected(tx: gx.GradientTransformation) -> str:
     """Which averages are corrected for starting at zero."""
-    return ", ".join(dict.fromkeys("m" if part.startswith("scale_by_momentum(") else "v" for part in parts(tx) if corrects(part))) or "–"
+    found = ("m" if part.startswith("scale_by_momentum(") else "v" for part in parts(tx) if corrects(part))
+    return ", ".join(dict.fromkeys(found)) or "–"
 
 
 def citation(row: Certificate) -> str:
