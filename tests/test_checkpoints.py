@@ -15,7 +15,6 @@ import pytest
 
 import gradtx as gx
 from gradtx import training
-from gradtx.training import _checkpoint_directory
 
 PARAMS = {"layers": [{"w": jnp.arange(6.0).reshape(2, 3), "b": jnp.ones(3, jnp.bfloat16)}], "head": (jnp.ones(2),), "none": None}
 TX = gx.adam(1e-3)
@@ -315,7 +314,7 @@ def test_a_system_that_says_no(tmp_path, monkeypatch, failing):
     def refuse(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(_checkpoint_directory.os, failing, refuse)
+    monkeypatch.setattr(os, failing, refuse)
     with pytest.raises(OSError, match="No space left on device; the checkpoint was not written") as error:
         training.save(tmp_path, step=2, params=PARAMS)
     assert error.value.errno == errno.ENOSPC

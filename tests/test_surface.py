@@ -22,7 +22,7 @@ LAYERS = [
     {"_transforms", "_bases"},
     {"_wrappers"},
     {"_optimizers"},
-    {"_gradients"},
+    {"_gradients", "_files"},
     {"testing", "sharding", "sweep", "training"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -12,7 +12,7 @@ from gradtx._core.contract import init
 from gradtx._core.kinds import shown
 from gradtx._core.order import moved_by
 from gradtx._core.roles import Roles
-from gradtx._core.run import Context
+from gradtx._core.run import Context, without_slots
 from gradtx._core.signals import Signals, Visits
 from gradtx._core.transformation import GradientTransformation
 from gradtx._core.trees import is_trainable, leaves_by_path, path_name
@@ -124,7 +124,7 @@ def _slots(params: PyTree, state: PyTree) -> list[tuple[Any, PyTree]]:
         below = [found for key, child in children if child is not node for found in within(child, (*path, *key))]
         return below if below or not fits(node) else [(path, node)]
 
-    return within({name: entry for name, entry in state.items() if name != "step"}, ())
+    return within(without_slots(state, "step"), ())
 
 
 def _totals(params: PyTree, state: PyTree) -> str:

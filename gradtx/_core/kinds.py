@@ -50,6 +50,15 @@ class Kind(abc.ABC):
         """Return what the factory's body is to see at this step."""
 
 
+class Alone:
+    """What arguments are resolved with outside of an optimizer: a name for errors, and the step for a schedule."""
+
+    layer = None
+
+    def __init__(self, where: str, step: Any = None) -> None:
+        self.where, self.step = where, step
+
+
 def is_schedule(value: Any) -> bool:
     return hasattr(value, "at_step") and not isinstance(value, type)
 
@@ -204,8 +213,7 @@ class KeyKind(Kind):
         if np.shape(value) != ():
             raise without_vmap(value, where)
         key = value if is_key(value) else jax.random.key(value)
-        layer = context.signals.layer if hasattr(context, "signals") else None
-        return key if layer is None else jax.random.fold_in(key, layer)
+        return key if context.layer is None else jax.random.fold_in(key, context.layer)
 
 
 @final

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias, cast, final
 
 from gradtx._core.call import Call, nearest, register
 from gradtx._core.factory import factory
-from gradtx._core.kinds import Kind, shown
+from gradtx._core.kinds import Alone, Kind, shown
 from gradtx._core.patterns import Pattern, accepted_pattern, fits
 from gradtx._core.view import View
 
@@ -17,20 +17,13 @@ OF_MATRICES = ("matrix", "embedding", "head", "conv")
 """The roles whose last axis is the outputs unless they say otherwise."""
 
 
-class Plain:
-    """What the arguments of a value without numbers are resolved with: nothing but its name."""
-
-    def __init__(self, where: str) -> None:
-        self.where = where
-
-
 @final
 class Role(Call):
     """What a leaf is, and which of its axes are which. Made by `role("matrix")`."""
 
     def view(self, shape: tuple[int, ...], leaf: str) -> View:
         """How the leaf of that name and shape is seen: a matrix (inputs, outputs) for each layer and head, or what is left of it."""
-        return self.form.open(self.arguments, Plain(self.form.name))(shape, leaf)
+        return self.form.open(self.arguments, Alone(self.form.name))(shape, leaf)
 
     def _argument(self, name: str, value: Any, write: Callable[[Any], str]) -> list[str]:
         if name == "name":

@@ -42,6 +42,10 @@ class Context:
     def where(self) -> str:
         return self.signals.where
 
+    @property
+    def layer(self) -> Any:
+        return self.signals.layer
+
     def of_nonnegative(self) -> "Context":
         """The context of a moment that is fed with squares or magnitudes."""
         return dataclasses.replace(self, signals=self.signals.replace(nonnegative=True))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from gradtx._core.call import Call, register
 from gradtx._core.factory import factory
 from gradtx._core.joint import Check
-from gradtx._core.kinds import Kind, NumberKind
+from gradtx._core.kinds import Alone, Kind, NumberKind
 
 P = ParamSpec("P")
 
@@ -28,13 +28,6 @@ class ScheduleKind(Kind):
         return value if isinstance(value, Schedule) else lambda step: NumberKind().resolve(value, where, context)
 
 
-class StepContext:
-    """What the arguments of a schedule are resolved with: the step."""
-
-    def __init__(self, step: Any, where: str) -> None:
-        self.step, self.where = step, where
-
-
 @final
 class Schedule(Call):
     """A number that depends on the step. Made by a factory such as `linear_schedule(1e-3, 0.0, 1000)`.
@@ -49,7 +42,7 @@ class Schedule(Call):
     def __call__(self, step: Any) -> jax.Array:
         """The value at `step` (an int, an array of steps, or traced), in the default float dtype."""
         time = jnp.asarray(step, dtype=float)
-        value = self.form.open(self.arguments, StepContext(step, self.form.name))(time)
+        value = self.form.open(self.arguments, Alone(self.form.name, step))(time)
         return jnp.broadcast_to(jnp.asarray(value, dtype=float), time.shape)
 
     def at_step(self, step: Any) -> jax.Array:

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 
 from gradtx._core import contract
 from gradtx._core.asking import asks_by_keyword, takes_extras
-from gradtx._core.call import Call, Form, register
+from gradtx._core.call import Call, register
 from gradtx._core.evaluation import evaluated_entries
+from gradtx._core.factory import factory
 from gradtx._core.flow import Flow
 from gradtx._core.hints import instead_of_transformation
 from gradtx._core.joint import Check
@@ -168,19 +169,8 @@ def transformation(
     ```
     """
     if body is None:
-        return functools.partial(_factory, averages=averages, uphill=uphill, evaluates=evaluates, check=check)
-    return _factory(body)
-
-
-def _factory(body: Callable[P, Any], **traits: Any) -> Callable[P, GradientTransformation]:
-    @functools.wraps(body)
-    def make(*args: P.args, **kwargs: P.kwargs) -> GradientTransformation:
-        arguments = form.bind(args, kwargs)
-        return GradientTransformation(form, body(*arguments["transformations"]) if form.composes else arguments)  # pyright: ignore
-
-    form = Form(body, make, **traits)
-    setattr(make, "form", form)  # noqa: B010 (functions have no declared attributes)
-    return make
+        return functools.partial(factory, GradientTransformation, averages=averages, uphill=uphill, evaluates=evaluates, check=check)
+    return factory(GradientTransformation, body)
 
 
 def as_transformation(value: Any, where: str) -> GradientTransformation:
@@ -201,7 +191,9 @@ def _holds_averages(state: Any, moment: Flow | None) -> bool:
     return any(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(state))
 
 
-@functools.partial(_factory, averages=_holds_averages, any_extras=lambda arguments: takes_extras(arguments["update_fn"]))
+@functools.partial(
+    factory, GradientTransformation, averages=_holds_averages, any_extras=lambda arguments: takes_extras(arguments["update_fn"])
+)
 def foreign(init_fn: Callable[..., Any], update_fn: Callable[..., Any]) -> Any:
     """Another library's pair of functions as a part. Made by itself wherever such a pair stands for a transformation.
 
@@ -224,7 +216,7 @@ def identity() -> Any:
     return (lambda params: None), (lambda updates, state: (updates, state))
 
 
-@functools.partial(_factory, any_extras=lambda arguments: asks_by_keyword(arguments["apply"]))
+@functools.partial(factory, GradientTransformation, any_extras=lambda arguments: asks_by_keyword(arguments["apply"]))
 def stateless(apply: Callable[..., PyTree]) -> Any:
     """A part that remembers nothing, from `apply(updates, params=None, *, ...)`, which may ask for signals and extras by keyword.
 
@@ -241,13 +233,13 @@ def stateless(apply: Callable[..., PyTree]) -> Any:
     return (lambda params: None), update
 
 
-@functools.partial(_factory, renames=True, check=check_label)
+@functools.partial(factory, GradientTransformation, renames=True, check=check_label)
 def named(name: str, transformation: GradientTransformation) -> Any:
     """`transformation` under a name of your choice in the state, where two parts of one chain would share theirs."""
     return transformation
 
 
-@functools.partial(_factory, composes=True)
+@functools.partial(factory, GradientTransformation, composes=True)
 def chain(*transformations: Annotated[Any, TransformationKind()]) -> Any:
     """Apply transformations one after the other, each to the updates of the one before.
 

@@ -6,8 +6,6 @@ import io
 import json
 import os
 import warnings
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,11 @@ import numpy as np
 
 from gradtx import to_spec
 from gradtx._core.types import PyTree
+from gradtx._files import UNREADABLE, write_whole
 from gradtx.sweep._members import Members, packed
 from gradtx.sweep._program import program
 
 FORMAT = 1
-DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 CONTENT = {"train": "the function or the data in it", "optimizers": "the optimizers", "arguments": "the other arguments"}
 
 
@@ -104,7 +102,7 @@ class Store:
             with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as data:
                 whole = np.array_equal(data["key"], self._key)
                 leaves = [data[str(k)].view(kind.dtype) for k, kind in enumerate(like)]
-        except DAMAGED as error:
+        except UNREADABLE as error:
             warnings.warn(f"sweep: {file} is damaged ({error}) and is computed again.", stacklevel=4)
             return None
         if not whole or any(leaf.shape != kind.shape for leaf, kind in zip(leaves, like, strict=True)):
@@ -120,19 +118,8 @@ class Store:
         self._write(self._file(group, start), buffer.getvalue())
 
     def _write(self, name: str, data: bytes) -> None:
-        """Under another name first, so that a file with this name is always whole."""
-        unfinished = self.path / f".{name}.{os.getpid()}"
         with self._explained(f"cannot take {name}; the chunks before it are safe"):
-            try:
-                with open(unfinished, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(unfinished, self.path / name)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    unfinished.unlink()
-                raise
+            write_whole(self.path / name, lambda file: file.write(data))
 
     @contextlib.contextmanager
     def _explained(self, what: str) -> Any:

@@ -5,27 +5,20 @@ import io
 import json
 import math
 import pathlib
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterable
 from typing import Any, cast
 
 import jax
 import numpy as np
 
+from gradtx._files import UNREADABLE
 from gradtx.training._checkpoint_errors import DamagedCheckpointError
 from gradtx.training._checkpoint_leaves import SavedLeaf, as_plain
 
 VERSION = 1
 HEADER = "header.npy"
 MARK = b"gradtx checkpoint, sha256 of the header: "
-
-UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError),
-    *(NotImplementedError, RuntimeError, OverflowError, MemoryError, OSError),
-)
-"""What reading raises where bytes are not those that were written."""
 
 
 def write_file(file: Any, leaves: Iterable[SavedLeaf], about: dict[str, Any]) -> None:

@@ -329,7 +329,7 @@ def dion(x, gradients, eta, first, mu=0.95, lamda=0.01, beta1=0.9, beta2=0.95, e
 
 
 def kl_shampoo_directions(gradients, beta1, beta2, eps, initial, every):
-    """Lin et al. 2025, KL-Shampoo: L^(−½) M R^(−½) with eigenvalues of their own. The first gradient makes the vectors alone."""
+    """Lin et al. 2025, KL-Shampoo, from its authors' implementation: L^(−½) M R^(−½) with eigenvalues of their own. The first one makes vectors alone."""
     m = left = right = 0.0
     for t, g in enumerate(gradients):
         rows, columns = g.shape
@@ -356,7 +356,7 @@ def kl_shampoo_directions(gradients, beta1, beta2, eps, initial, every):
 def kl_shampoo(x, gradients, eta, lamda=0.01, beta1=0.9, beta2=0.98, eps=1e-8, matrix_eps=1e-8, initial=0.1, every=10, adam2=0.98):
     """Lin et al. 2025, "Understanding and Improving Shampoo and SOAP via KL Minimization" (arXiv 2509.03378), KL-Shampoo with QR.
 
-    The ridge is relative, as in `shampoo`.
+    Written from its authors' implementation, but that the ridge is relative, as in `shampoo`.
     """
     if x.ndim == 2:
         directions = kl_shampoo_directions(gradients, beta1, beta2, matrix_eps, initial, every)
