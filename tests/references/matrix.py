@@ -329,7 +329,10 @@ def dion(x, gradients, eta, first, mu=0.95, lamda=0.01, beta1=0.9, beta2=0.95, e
 
 
 def kl_shampoo_directions(gradients, beta1, beta2, eps, initial, every):
-    """Lin et al. 2025, KL-Shampoo, from its authors' implementation: L^(−½) M R^(−½) with eigenvalues of their own. The first one makes vectors alone."""
+    """Lin et al. 2025, KL-Shampoo, from its authors' implementation: L^(−½) M R^(−½).
+
+    Eigenvalues are averages of their own. The first gradient makes the vectors alone.
+    """
     m = left = right = 0.0
     for t, g in enumerate(gradients):
         rows, columns = g.shape
