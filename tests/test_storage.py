@@ -14,6 +14,7 @@ from gradtx._core.run import Context
 from gradtx._core.signals import Signals
 from gradtx._storage.blocks import extents
 from gradtx._storage.dynamic_code import decoded, encoded
+from tests import memory
 from tests.cases import CASES
 from tests.references.problem import STEPS, draws
 
@@ -439,3 +440,10 @@ def test_stochastic_commits_are_the_same_sharded():
     second, _ = thousand_steps(pair.commit, sharded, pair.init(sharded))
     assert same(first, second)
     assert len(set(np.asarray(first[0]["w"], np.float32).ravel())) > 3
+
+
+def test_the_page_shows_the_bytes_of_every_optimizer():
+    """Run `python -m tests.memory` where it does not."""
+    assert memory.table() in memory.PAGE.read_text()
+    assert memory.rows()["adamw"] == pytest.approx((8.0, 4.0, 2.03, 1.04), abs=0.01)
+    assert memory.rows()["lion"][0] == pytest.approx(4.0, abs=0.01)
