@@ -1,5 +1,6 @@
 """Every example runs and prints what it is there to show; the demo draws its pictures."""
 
+import json
 import pathlib
 import re
 import subprocess
@@ -151,3 +152,16 @@ def test_the_comparison_ranks_what_it_trains(tmp_path):
     assert all(2 < float(loss) < 5 for _, loss, *_ in rows)
     assert {name: float(size) for name, *_, size in rows}["Lion"] == pytest.approx(4.0, abs=0.01)
     assert matplotlib.image.imread(tmp_path / "comparison.png").std() > 0.05
+
+
+def test_the_page_of_the_comparison_shows_what_was_measured():
+    """The table is that of the figures beside it, and what the page says of them holds."""
+    docs = EXAMPLES.parent / "docs"
+    found, page = json.loads((docs / "comparison.json").read_text())["optimizers"], (docs / "comparison.md").read_text()
+    ends = {name: np.array(one["curves"])[:, -1] for name, one in found.items()}
+    for name, one in found.items():
+        assert f"| {name} | {one['rate']:.1e} | {ends[name].mean():.3f} ± {ends[name].std(ddof=1):.3f} |" in page
+    assert abs(ends["AdamW, 8 bits"].mean() - ends["AdamW"].mean()) < ends["AdamW"].std(ddof=1)
+    assert max(ends["SOAP"].max(), ends["Muon + AdamW"].max()) < ends["AdamW"].min()
+    edges = {name for name, one in found.items() if np.argmin(one["tuning"]) in (0, len(one["tuning"]) - 1)}
+    assert edges == {"Lion"}

@@ -25,15 +25,15 @@ def contestants(steps: int) -> dict[str, tuple[float, Factory]]:
 
     decay, hidden, rising = 0.1, ROLES["matrix"], gradtx.linear_schedule(0.0, 5.0, steps)
     return {
-        "AdamW": (4e-3, lambda rate: gradtx.adamw(annealed(rate), b2=0.99, weight_decay=decay)),
-        "AdamW, 8 bits": (4e-3, lambda rate: gradtx.adamw(annealed(rate), b2=0.99, weight_decay=decay, storage=SMALL)),
-        "Lion": (1e-3, lambda rate: gradtx.lion(annealed(rate), weight_decay=5 * decay)),
-        "AdEMAMix": (4e-3, lambda rate: gradtx.ademamix(annealed(rate), b2=0.99, b3=0.99, alpha=rising, weight_decay=decay)),
-        "Adafactor": (4e-3, lambda rate: gradtx.adafactor(annealed(rate))),
-        "SM3": (1e-1, lambda rate: gradtx.sm3(annealed(rate))),
-        "schedule-free AdamW": (8e-3, lambda rate: gradtx.schedule_free_adamw(warmed(rate), weight_decay=decay)),
-        "Muon + AdamW": (8e-3, lambda rate: gradtx.muon(annealed(rate), hidden, b2=0.99, weight_decay=decay)),
-        "SOAP": (4e-3, lambda rate: gradtx.soap(annealed(rate), hidden, b2=0.99, weight_decay=decay, every=5)),
+        "AdamW": (1.6e-2, lambda rate: gradtx.adamw(annealed(rate), b2=0.99, weight_decay=decay)),
+        "AdamW, 8 bits": (1.6e-2, lambda rate: gradtx.adamw(annealed(rate), b2=0.99, weight_decay=decay, storage=SMALL)),
+        "Lion": (8e-3, lambda rate: gradtx.lion(annealed(rate), weight_decay=5 * decay)),
+        "AdEMAMix": (1.6e-2, lambda rate: gradtx.ademamix(annealed(rate), b2=0.99, b3=0.99, alpha=rising, weight_decay=decay)),
+        "Adafactor": (3.2e-2, lambda rate: gradtx.adafactor(annealed(rate))),
+        "SM3": (2e-1, lambda rate: gradtx.sm3(annealed(rate))),
+        "schedule-free AdamW": (1.6e-2, lambda rate: gradtx.schedule_free_adamw(warmed(rate), weight_decay=decay)),
+        "Muon + AdamW": (1.6e-2, lambda rate: gradtx.muon(annealed(rate), hidden, b2=0.99, weight_decay=decay)),
+        "SOAP": (3.2e-2, lambda rate: gradtx.soap(annealed(rate), hidden, b2=0.99, weight_decay=decay, every=5)),
     }
 
 
