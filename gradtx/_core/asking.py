@@ -1,5 +1,6 @@
 """What the `update` of a factory may ask for by keyword, read off the factory's code without calling it."""
 
+import functools
 import inspect
 import types
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ def asked_keywords(body: Callable[..., Any]) -> frozenset[str]:
     return frozenset(name for names in found for name in names)
 
 
+@functools.cache
 def asks_for_anything(body: Callable[..., Any]) -> bool:
     """Whether the factory's `update` has a `**extras`."""
     return any(code.co_name == "update" and code.co_flags & inspect.CO_VARKEYWORDS for code in _codes(body))

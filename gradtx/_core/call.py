@@ -75,7 +75,7 @@ class Form:
         """What each argument may be, read off the annotations."""
         return kinds_of(self.body, self.signature, self.name)
 
-    @property
+    @functools.cached_property
     def keywords(self) -> frozenset[str]:
         """The extras and signals that its `update` may ask for."""
         return asked_keywords(self.body)

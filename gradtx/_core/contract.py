@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from gradtx._core.call import Call
 from gradtx._core.flow import Flow
 from gradtx._core.kinds import is_traced, shown
-from gradtx._core.numerics import next_step
+from gradtx._core.numerics import next_step, strong
 from gradtx._core.placement import beside
 from gradtx._core.run import init_entries, label, update_entries, without_slots
 from gradtx._core.signals import CUSTOMARY, OF_PARAMETERS, Signals, Visits, check_extras
@@ -46,18 +46,12 @@ def _init(tx: Call, inner: PyTree, leaves: Leaves, visits: Visits | None = None)
     entries = init_entries(tx, inner, Signals(step=jnp.zeros((), jnp.int32), leaves=leaves, visits=visits))
     if "step" in entries:
         raise ValueError("A part cannot be called 'step': the state keeps the step count under that name. Choose another.")
-    return jax.tree.map(_strong, entries)
+    return jax.tree.map(strong, entries)
 
 
 def expected_entries(tx: Call, inner: PyTree, leaves: Leaves) -> PyTree:
     """What the entries of a state look like for a tree as the parts see it."""
     return jax.eval_shape(functools.partial(_init, tx, leaves=leaves), inner)
-
-
-def _strong(leaf: Any) -> jax.Array:
-    """An array without weak type, so that the first step does not change the state's type."""
-    array = jnp.asarray(leaf)
-    return jax.lax.convert_element_type(array, array.dtype) if jnp.issubdtype(array.dtype, jnp.number) else array
 
 
 def _unshared(state: PyTree, given: PyTree) -> PyTree:

@@ -61,6 +61,12 @@ def matched(number: Any, dtype: Any) -> Any:
     return np.asarray(number, dtype)
 
 
+def strong(number: Any) -> jax.Array:
+    """An array without weak type, whose dtype does not give way to that of what it meets."""
+    array = jnp.asarray(number)
+    return jax.lax.convert_element_type(array, array.dtype) if jnp.issubdtype(array.dtype, jnp.number) else array
+
+
 @leafwise
 def weighted_sum(x: jax.Array, y: jax.Array, *, of_x: Any, of_y: Any) -> jax.Array:
     return of_x * x + of_y * y

@@ -12,6 +12,7 @@ import numpy as np
 
 from gradtx._core.apply import apply_updates
 from gradtx._core.kinds import shown
+from gradtx._core.numerics import strong
 from gradtx._core.transformation import GradientTransformation
 from gradtx._core.trees import path_name
 from gradtx._core.types import PyTree
@@ -163,7 +164,7 @@ class Case:
     def step(self, numbers: Any, params: PyTree, state: PyTree, dtype: Any = None) -> tuple[PyTree, PyTree, PyTree]:
         """One step of training, gradients in `dtype` where given: parameters, state, updates."""
         grads = _cast(_problem.slope(params), dtype)
-        updates, state = self.update(numbers, grads, state, params)
+        updates, state = self.compiled_update(numbers, grads, state, params)
         return apply_updates(params, updates), state, updates
 
     @functools.cached_property
@@ -184,7 +185,7 @@ class Case:
         loss: Loss = _problem.loss,
         jitted: Callable[..., Any] | None = None,
     ) -> tuple[PyTree, PyTree]:
-        """`update`, compiled once for all laws and all numbers."""
+        """`update`, traced and compiled once for all laws and all numbers: within other programs, it need not be traced again."""
         return (jitted or self.jitted)(numbers, grads, state, params, loss=loss)
 
     def compiled_step(self, numbers: Any, params: PyTree, state: PyTree, loss: Loss = _problem.loss, **how: Any) -> tuple[PyTree, PyTree]:
@@ -204,7 +205,7 @@ class Case:
         numbers = self.traced_numbers()
         for name, value in numbers.items():
             for k in range(3):
-                yield {**numbers, name: _another(value, k)}
+                yield {other: strong(one) for other, one in {**numbers, name: _another(value, k)}.items()}
 
 
 def _cast(grads: PyTree, dtype: Any) -> PyTree:

@@ -41,7 +41,8 @@ CASES = [
     Case(gx.in_basis(gx.kronecker_eigenbasis(gx.ema(0.9), 2), gx.scale_by_rms(gx.ema(0.9), 1e-3)), params=MATRICES),
     Case(gx.kronecker_eigenbasis(gx.ema(0.9), 2), params=MATRICES),
     Case(gx.kronecker_eigensystem(gx.running_sum(), 2), params=MATRICES),
-    Case(gx.soap(0.1, is_matrix), exempt=on_matrices()),
+    # An epsilon far above rounding: where the first statistic lacks rank, v is the square of a rounding error in some directions.
+    Case(gx.soap(0.1, is_matrix, eps=0.1), exempt=on_matrices()),
     Case(
         gx.in_basis(gx.kronecker_eigensystem(gx.ema(0.9), 2), gx.scale_by_eigenvalues(0.25, 1e-2)),
         name="in_basis with eigenvalues",

@@ -1,5 +1,7 @@
 """Meaning: the right numbers, noise that is new at every step, extras that arrive."""
 
+import contextlib
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -54,7 +56,7 @@ def random_draws_are_fresh(case: Case) -> None:
     extras = case.extras(zeros, zeros, _coupled)
     tx = case.make()
     state = tx.init(zeros)
-    if "random_" not in str(jax.make_jaxpr(lambda state: tx.update(zeros, state, zeros, **extras))(state)):
+    if "random_" not in program(functools.partial(case.compiled_update, None), zeros, state, zeros):
         raise NotApplicableError("it draws no random numbers")
     seen: dict[str, list[jax.Array]] = {}
     for _ in range(DRAWS):
@@ -135,8 +137,12 @@ def customary_extras_may_be_passed(case: Case) -> None:
     tx, needed = case.make(), case.extras(params, grads) if case.needs else {}
     given = grads, tx.init(params), params
     alone = program(lambda *given: tx.update(*given, **needed), *given)
-    for name, make in CUSTOMARY.items():
-        extras = {name: make(params, grads), **needed}
+    customary = {name: make(params, grads) for name, make in CUSTOMARY.items()}
+    with contextlib.suppress(TypeError, ValueError):
+        if program(lambda *given: tx.update(*given, **{**customary, **needed}), *given) == alone:
+            return
+    for name, extra in customary.items():
+        extras = {name: extra, **needed}
         try:
             if program(lambda *given, extras=extras: tx.update(*given, **extras), *given) != alone:
                 close(tx.update(*given, **needed), tx.update(*given, **extras), **NARROW)

@@ -74,7 +74,7 @@ def vmap_over_problems_equals_a_loop(case: Case) -> None:
         problems = [case.problem(jnp.float64, seed) for seed in range(3)]
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *problems)
         state = jax.vmap(case.make().init)(stacked)
-        mapped = jax.jit(jax.vmap(functools.partial(case.update, None)))
+        mapped = jax.jit(jax.vmap(functools.partial(case.compiled_update, None)))
         for _ in range(2):
             updates, state = mapped(_problem.gradients(stacked), state, stacked)
             stacked = _problem.moved(stacked, updates)
@@ -137,7 +137,7 @@ def donation_works(case: Case) -> None:
     """A step may overwrite the parameters and the state that it was given, and the transformation survives it."""
 
     def overwriting(params: PyTree, state: PyTree, grads: PyTree) -> tuple[PyTree, PyTree]:
-        updates, state = case.update(None, grads, state, params)
+        updates, state = case.compiled_update(None, grads, state, params)
         return apply_updates(params, updates), state
 
     donating = jax.jit(overwriting, donate_argnums=(0, 1))

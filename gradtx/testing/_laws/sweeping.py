@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradtx._core.apply import apply_updates
+from gradtx._core.numerics import strong
 from gradtx._core.trees import is_trainable
 from gradtx._schedules.polynomial import linear_schedule
 from gradtx.testing import _problem
@@ -29,10 +30,10 @@ def vmap_over_every_number_equals_a_loop(case: Case) -> None:
     with jax.enable_x64(True):
         params = case.problem(jnp.float64)
         members = list(case.other_numbers())
-        batch = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *members)
+        batch = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
         state = jax.vmap(lambda numbers: case.make(numbers).init(params))(batch)
         start = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(members), *leaf.shape)), params)
-        mapped = jax.jit(jax.vmap(case.update))
+        mapped = jax.jit(jax.vmap(case.compiled_update))
         swept = (start, state)
         for _ in range(2):
             updates, state = mapped(batch, _problem.gradients(swept[0]), swept[1], swept[0])
@@ -66,7 +67,7 @@ def every_number_may_be_a_schedule(case: Case) -> None:
         state = scheduled.make().init(params)
         by_hand = params, state
         for k in range(2):
-            now = {name: float(schedules[name](k)) if name in schedules else number for name, number in numbers.items()}
+            now = {name: strong(schedules[name](k)) if name in schedules else strong(number) for name, number in numbers.items()}
             by_hand = case.compiled_step(now, *by_hand)
         close(by_hand, scheduled.walk(None, params, 2), **WIDE)
 

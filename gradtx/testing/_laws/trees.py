@@ -130,8 +130,8 @@ def complex_equals_real_and_imaginary_parts(case: Case) -> None:
     _free(case)
     with jax.enable_x64(True):
         parts = {
-            "w": {"real": jnp.array([[1.0, -2.0]]), "imag": jnp.array([[0.5, 1.5]])},
-            "s": {"real": jnp.array(0.3), "imag": jnp.array(-1.0)},
+            "w": {"real": jnp.array([[1.0, -2.0]], float), "imag": jnp.array([[0.5, 1.5]], float)},
+            "s": {"real": jnp.array(0.3, float), "imag": jnp.array(-1.0, float)},
         }
         apart = _joined(_movement(case, parts, _bowl_of_parts))
         whole = _movement(case, _joined(parts), _complex_bowl)
