@@ -331,14 +331,14 @@ def dion(x, gradients, eta, first, mu=0.95, lamda=0.01, beta1=0.9, beta2=0.95, e
 def kl_shampoo_directions(gradients, beta1, beta2, eps, initial, every):
     """Lin et al. 2025, KL-Shampoo, from its authors' implementation: L^(−½) M R^(−½).
 
-    Eigenvalues are averages of their own. The first gradient makes the vectors alone.
+    Eigenvalues are averages of their own. The first gradient makes the vectors alone, from G Gᵀ and Gᵀ G without units.
     """
     m = left = right = 0.0
     for t, g in enumerate(gradients):
         rows, columns = g.shape
         m = beta1 * m + (1 - beta1) * g
         if t == 0:
-            q, p, a, b = np.eye(rows), np.eye(columns), np.full(rows, initial), np.full(columns, initial)
+            q, p, a, b = np.eye(rows), np.eye(columns), np.ones(rows), np.ones(columns)
             yield np.zeros_like(g)
         else:
             row_root, column_root = (v @ np.diag((s + eps * max(s)) ** -0.5) @ v.T for v, s in ((q, a), (p, b)))
@@ -349,6 +349,7 @@ def kl_shampoo_directions(gradients, beta1, beta2, eps, initial, every):
         right = beta2 * right + (1 - beta2) * of_columns
         if t == 0:
             q, p = np.linalg.eigh(left)[1][:, ::-1], np.linalg.eigh(right)[1][:, ::-1]
+            a, b = np.full(rows, initial), np.full(columns, initial)
         else:
             a = beta2 * a + (1 - beta2) * np.diag(q.T @ of_rows @ q)
             b = beta2 * b + (1 - beta2) * np.diag(p.T @ of_columns @ p)
@@ -357,9 +358,9 @@ def kl_shampoo_directions(gradients, beta1, beta2, eps, initial, every):
 
 
 def kl_shampoo(x, gradients, eta, lamda=0.01, beta1=0.9, beta2=0.98, eps=1e-8, matrix_eps=1e-8, initial=0.1, every=10, adam2=0.98):
-    """Lin et al. 2025, "Understanding and Improving Shampoo and SOAP via KL Minimization" (arXiv 2509.03378), KL-Shampoo with QR.
+    """Lin et al. 2025, "Understanding and Improving Shampoo and SOAP" (arXiv 2509.03378), KL-Shampoo with QR.
 
-    Written from its authors' implementation, but that the ridge is relative, as in `shampoo`.
+    Written from its authors' implementation, but that the ridge is relative, as in `shampoo`, and that M has the first gradient too.
     """
     if x.ndim == 2:
         directions = kl_shampoo_directions(gradients, beta1, beta2, matrix_eps, initial, every)
