@@ -215,7 +215,12 @@ from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._transforms.scale_by_rprop import scale_by_rprop
-from gradtx._transforms.scale_by_shape import scale_by_aspect_ratio, scale_by_larger_side, scale_by_tall_aspect_ratio
+from gradtx._transforms.scale_by_shape import (
+    scale_by_aspect_ratio,
+    scale_by_inputs,
+    scale_by_larger_side,
+    scale_by_tall_aspect_ratio,
+)
 from gradtx._transforms.scale_by_stddev import scale_by_stddev
 from gradtx._transforms.scale_by_step_rms import scale_by_step_rms
 from gradtx._transforms.scale_by_tree import scale_by_tree
@@ -458,6 +463,7 @@ __all__ = [
     "scale_by_extrapolated_momentum",
     "scale_by_hessian",
     "scale_by_hessian_diagonal",
+    "scale_by_inputs",
     "scale_by_kron",
     "scale_by_lagged_belief",
     "scale_by_lagged_rms",

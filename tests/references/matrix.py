@@ -173,12 +173,18 @@ def sinkgd(x, gradients, eta, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8, alpha
     yield from stepped(x, matrices if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
 
 
-def scion(x, gradients, gamma, rho=50.0, rho_others=3000.0, alpha=0.1, shrink=1.0, axis=-1):
-    """Pethick et al. 2025, "Scion" (arXiv 2502.07529), algorithm 1: x ← (1 − γ) x + γ lmo(d), shrinking by γ λ for other λ."""
+def scion(x, gradients, gamma, rho=50.0, alpha=0.1, shrink=1.0, axis=-1):
+    """Pethick et al. 2025, "Scion" (arXiv 2502.07529), algorithm 2: x ← (1 − γ) x + γ lmo(d), shrinking by γ λ for other λ.
+
+    With the norms of hidden matrices and of biases in table 3.
+    """
     d = 0.0
     for g in gradients:
         d = (1 - alpha) * d + alpha * g
-        lmo = -rho * np.sqrt(x.shape[axis] / x.shape[1 - axis % 2]) * orthogonal(d) if x.ndim == 2 else -rho_others * np.sign(d)
+        if x.ndim == 2:
+            lmo = -rho * np.sqrt(x.shape[axis] / x.shape[1 - axis % 2]) * orthogonal(d)
+        else:
+            lmo = -rho * np.sqrt(d.size) * d / (np.linalg.norm(d) + 1e-8)
         x = (1 - gamma * shrink) * x + gamma * lmo
         yield x
 
@@ -232,7 +238,7 @@ def apollo(x, gradients, eta, draws, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8
 
 
 def on_sphere(x, directions, eta):
-    """Wen et al. 2025, "Hyperball Optimization" (arXiv 2606.16899), equation 1: x ← Norm(x − η Norm(d) ‖x₀‖) ‖x₀‖."""
+    """Wen et al. 2026, "Hyperball Optimization" (arXiv 2606.16899), from an implementation: x ← Norm(x − η Norm(d) ‖x₀‖) ‖x₀‖."""
     radius = np.linalg.norm(x)
     for d in directions:
         x = x - eta * d / np.linalg.norm(d) * radius
@@ -241,13 +247,13 @@ def on_sphere(x, directions, eta):
 
 
 def adamh(x, gradients, eta, eta_others, beta1=0.9, beta2=0.95, eps=1e-8):
-    """Wen et al. 2025, "Hyperball Optimization" (arXiv 2606.16899), equation 1 with the update of Adam."""
+    """Wen et al. 2026, "Hyperball Optimization" (arXiv 2606.16899), from an implementation, with the update of Adam."""
     directions = adam_directions(gradients, beta1, beta2, eps)
     yield from on_sphere(x, directions, eta) if x.ndim == 2 else stepped(x, directions, eta_others, 0.0)
 
 
 def muonh(x, gradients, eta, eta_others, mu=0.95, beta1=0.9, beta2=0.95, eps=1e-8):
-    """Wen et al. 2025, "Hyperball Optimization" (arXiv 2606.16899), equation 1 with the update of Muon."""
+    """Wen et al. 2026, "Hyperball Optimization" (arXiv 2606.16899), from an implementation, with the update of Muon."""
     if x.ndim != 2:
         yield from stepped(x, adam_directions(gradients, beta1, beta2, eps), eta_others, 0.0)
         return
