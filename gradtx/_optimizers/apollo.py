@@ -38,7 +38,8 @@ def apollo(
 
     s_j is ‖adam(R)_j‖ / ‖R_j‖ for R = Pᵀ G, with `rank` random directions P that change once in `every` steps; `where`
     chooses the matrices. A step's norm is at most `growth` times that of the one before. `factor` is α. APOLLO-Mini has one
-    direction and one s for each matrix: `rank=1, per="leaf", factor=128**0.5`. (Zhu et al. 2024, arXiv 2412.05270, algorithm 1.)
+    direction and one s for each matrix: `rank=1, per="leaf", factor=128**0.5`. (Zhu et al. 2024, arXiv 2412.05270, algorithm 1 and
+    equation 4. Moments are corrected before the norm is bounded, in the authors' code behind it; the eps there is 1e-6.)
     """
     inner = chain(scale_by_momentum(bias_correction(ema(b1))), scale_by_rms(bias_correction(ema(b2)), eps))
     matrices = chain(scaled_in_basis(random_basis(rank, key, every), inner, per=per), limit_norm_growth(growth))
