@@ -130,6 +130,7 @@ from gradtx._optimizers.tiger import tiger
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
 from gradtx._schedules.adafactor_decay_schedule import adafactor_decay_schedule
+from gradtx._schedules.adam_correction_schedule import adam_correction_schedule
 from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
 from gradtx._schedules.decay import exponential_decay, inverse_sqrt_schedule, inverse_time_decay, staircase_decay
 from gradtx._schedules.half_life_schedule import half_life_schedule
@@ -285,6 +286,7 @@ __all__ = [
     "adafactor_decay_schedule",
     "adagrad",
     "adam",
+    "adam_correction_schedule",
     "adam_elsewhere",
     "adam_mini",
     "adamax",

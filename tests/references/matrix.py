@@ -215,7 +215,7 @@ def galore(x, gradients, eta, rank=128, lamda=0.0, beta1=0.9, beta2=0.999, eps=1
 def apollo(x, gradients, eta, draws, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8, alpha=1.0, gamma=1.01, mini=False):
     """Zhu et al. 2024, "APOLLO" (arXiv 2412.05270), algorithm 1, with the projections that were drawn, one for each step.
 
-    APOLLO-Mini (`mini`) has one factor for the whole matrix.
+    APOLLO-Mini (`mini`) has one factor for the whole matrix. Moments are corrected behind the bound, as in the authors' code.
     """
 
     def directions():
@@ -224,7 +224,7 @@ def apollo(x, gradients, eta, draws, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8
             r = p.T @ g
             m = beta1 * m + (1 - beta1) * r
             v = beta2 * v + (1 - beta2) * r**2
-            adam = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + eps)
+            adam = m / (np.sqrt(v) + eps)
             if mini:
                 u = g * np.linalg.norm(adam) / (np.linalg.norm(r) + 1e-8)
             else:
@@ -232,7 +232,7 @@ def apollo(x, gradients, eta, draws, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8
             norm = np.linalg.norm(u)
             u = u if t == 1 else u / (max(norm / before, gamma) / gamma)
             before = np.linalg.norm(u)
-            yield alpha * u
+            yield alpha * np.sqrt(1 - beta2**t) / (1 - beta1**t) * u
 
     yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
 
