@@ -130,6 +130,7 @@ from gradtx._optimizers.tiger import tiger
 from gradtx._optimizers.uncorrected_adam import uncorrected_adam
 from gradtx._optimizers.yogi import yogi
 from gradtx._schedules.adafactor_decay_schedule import adafactor_decay_schedule
+from gradtx._schedules.adam_correction_schedule import adam_correction_schedule
 from gradtx._schedules.cosine import cosine_decay_schedule, warmup_cosine_decay_schedule
 from gradtx._schedules.decay import exponential_decay, inverse_sqrt_schedule, inverse_time_decay, staircase_decay
 from gradtx._schedules.half_life_schedule import half_life_schedule
@@ -215,7 +216,12 @@ from gradtx._transforms.scale_by_proximal_learning_rate import scale_by_proximal
 from gradtx._transforms.scale_by_rectified_rms import scale_by_rectified_rms
 from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._transforms.scale_by_rprop import scale_by_rprop
-from gradtx._transforms.scale_by_shape import scale_by_aspect_ratio, scale_by_larger_side, scale_by_tall_aspect_ratio
+from gradtx._transforms.scale_by_shape import (
+    scale_by_aspect_ratio,
+    scale_by_inputs,
+    scale_by_larger_side,
+    scale_by_tall_aspect_ratio,
+)
 from gradtx._transforms.scale_by_stddev import scale_by_stddev
 from gradtx._transforms.scale_by_step_rms import scale_by_step_rms
 from gradtx._transforms.scale_by_tree import scale_by_tree
@@ -280,6 +286,7 @@ __all__ = [
     "adafactor_decay_schedule",
     "adagrad",
     "adam",
+    "adam_correction_schedule",
     "adam_elsewhere",
     "adam_mini",
     "adamax",
@@ -458,6 +465,7 @@ __all__ = [
     "scale_by_extrapolated_momentum",
     "scale_by_hessian",
     "scale_by_hessian_diagonal",
+    "scale_by_inputs",
     "scale_by_kron",
     "scale_by_lagged_belief",
     "scale_by_lagged_rms",

@@ -131,6 +131,15 @@ def test_scales_by_shape():
     assert jnp.allclose(applied(gx.scale_by_aspect_ratio(0), u), 0.5)
     assert jnp.allclose(applied(gx.scale_by_tall_aspect_ratio(), u), 2.0)
     assert jnp.allclose(applied(gx.scale_by_tall_aspect_ratio(0), u), 1.0)
+    assert jnp.allclose(applied(gx.scale_by_inputs(), u), 1 / 2)
+    assert jnp.allclose(applied(gx.scale_by_inputs(0), u), 1 / 8)
+
+
+def test_scion_steps_by_signs_over_inputs_in_matrices_that_are_not_chosen():
+    x, g = ({name: jax.random.normal(jax.random.key(seed), (2, 8)) for name in ("hidden", "head")} for seed in (0, 1))
+    tx = gx.scion(0.1, "hidden", 5.0, 7.0, weight_decay=0.5)
+    updates, _ = tx.update(g, tx.init(x), x)
+    np.testing.assert_allclose(updates["head"], -0.1 * (7.0 * np.sign(g["head"]) / 2 + 0.5 * np.asarray(x["head"])), rtol=1e-5)
 
 
 def test_what_stands_behind_a_partition_sees_the_gradient_of_before():

@@ -59,6 +59,7 @@ CASES = [
     Case(gx.half_life_schedule(0.5, 0.25, 40), {0: 0.5, 20: 2.0 ** (-4 / 3), 40: 0.25}, 0.25, "down"),
     Case(gx.power_schedule(0.3, 0.25), {0: 0.3, 1: 0.3, 16: 0.6, 81: 0.9}, np.nan, "up"),
     Case(gx.rms_correction_schedule(0.9), {0: 0.1**0.5, 1: 0.19**0.5}, 1.0, "up"),
+    Case(gx.adam_correction_schedule(0.5, 0.9), {0: 0.1**0.5 / 0.5, 1: 0.19**0.5 / 0.75}, 1.0),
     Case(gx.kron_period_schedule(5.0, 20, 0.1), {0: 1.0, 20: 1.0, 30: np.e, 40: 5.0}, 5.0, "up"),
     Case(gx.rectification_schedule(0.9), {0: 0.0, 3: 0.0, 4: rectified(0.9, 5), 5: rectified(0.9, 6), 30: rectified(0.9, 31)}, 1.0, "up"),
     Case(gx.adafactor_decay_schedule(0.8), {0: 0.0, 31: 1 - 32**-0.8}, 1.0, "up"),

@@ -62,10 +62,10 @@ def _iterated(statistics: jax.Array, basis: jax.Array) -> tuple[jax.Array]:
 def kl_eigensystem(decay: Decay, every: int = 10, max_size: int = 8192, initial: Positive = 0.1) -> Any:
     """A basis for `in_basis`: eigenvectors and eigenvalues of L ← β L + (1 − β) G R⁻¹ Gᵀ / n and R ← β R + (1 − β) Gᵀ L⁻¹ G / m.
 
-    Each side is measured in units of the other, so that L ⊗ R has the size of the gradients' covariance and
-    `scale_by_eigenvalues(0.5, eps)` needs no graft. The vectors are decomposed at the first step, which moves nothing, and turned by one
-    power iteration and QR once in `every` steps, matrices of equal size in turns; the values, `initial` at first, are averaged at every
-    step. What is published is that of the steps before. A side longer than `max_size` has values alone. The basis is a constant to
+    Each side is measured in units of the other, at the first step in none, so that L ⊗ R has the size of the gradients' covariance
+    and `scale_by_eigenvalues(0.5, eps)` needs no graft. The vectors are decomposed at the first step, which moves nothing, and turned
+    by one power iteration and QR once in `every` steps, matrices of equal size in turns; the values, `initial` at first, are averaged
+    at every step. What is published is that of the steps before. A side longer than `max_size` has values alone. The basis is a constant to
     derivatives. (Lin et al. 2025, arXiv 2509.03378, with the eigenvalues of its authors' implementation.)
     """
 
@@ -81,8 +81,9 @@ def kl_eigensystem(decay: Decay, every: int = 10, max_size: int = 8192, initial:
     def update(updates: PyTree, state: Any, params: PyTree = None, *, step: jax.Array) -> Any:
         basis = {side: state[side] for side in SIDES}
         values = {side: state[f"{side}_values"] for side in SIDES}
+        units = jax.tree.map(lambda known: jnp.where(step > 0, known, 1), values)
         leaves, structure = jax.tree.flatten(jax.lax.stop_gradient(updates))
-        columns = [structure.flatten_up_to(tree) for tree in (*basis.values(), *values.values())]
+        columns = [structure.flatten_up_to(tree) for tree in (*basis.values(), *units.values())]
         seen = [_observed(*row) if row[0].size else (None,) * 4 for row in zip(leaves, *columns, strict=True)]
         trees = [structure.unflatten(column) for column in zip(*seen, strict=True)] if seen else [updates] * 4
         new: dict[str, Any] = {}

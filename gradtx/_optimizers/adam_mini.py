@@ -33,9 +33,10 @@ def adam_mini(
 
     Half of AdamW's memory at its learning rate. `blocks` says what shares a number: `channel_mean()` the inputs of an output in
     kernels of shape (in, out) as in Flax, `channel_mean((0,))` in those of shape (out, in). Vectors have one number as wholes.
-    `where` chooses the leaves that are treated so; the others train as with AdamW, which embeddings and the head do in the
-    authors' code. Query and key have one number for each head there, `channel_mean((1,))` for (in, heads, features); one for
-    each output is finer. `storage` is a codec for m. (Zhang et al. 2024, arXiv 2406.16793, algorithm 1.)
+    `where` chooses the leaves that are treated so; the others train as with AdamW, which biases do in the authors' code, and did
+    embeddings and the head before its version 1.1: these have one number for each token now, `channel_mean((0,))` for (tokens,
+    features). Query and key have one for each head there, `channel_mean((1,))` for (in, heads, features); one for each output
+    is finer. `storage` is a codec for m. (Zhang et al. 2024, arXiv 2406.16793, algorithm 1.)
     """
     wide, flat = (scale_by_rms(bias_correction(stored(ema(b2), codec)), eps) for codec in (blocks, block_mean()))
     momentum = scale_by_momentum(bias_correction(stored(ema(b1), storage)))

@@ -38,7 +38,8 @@ def adamuon(
     """Muon of signs, scaled per weight: O = U Vᵀ of sign(m), W ← W − η (0.2 Ô √(mn) / ‖Ô‖ + λ W), Ô = O / (√v + eps).
 
     v averages O² with decay `second_decay`, uncorrected, which the norm makes no difference of. The other arguments are those
-    of `muon`. (Si et al. 2025, arXiv 2507.11005, algorithm 1, with Nesterov momentum as in the authors' implementation.)
+    of `muon`. (Si et al. 2025, arXiv 2507.11005, algorithm 1, with Nesterov momentum as in the authors' implementation, which is of
+    an earlier version: without signs, and with a decay of 0.999, corrected.)
     """
     adaptive = scale_by_rms(stored(ema(second_decay), storage), eps, of="updates")
     matrices = chain(orthogonal, adaptive, normalize_rms(eps), scale(0.2))

@@ -6,8 +6,8 @@ from gradtx._bases.random import random_basis
 from gradtx._core.selection import Where
 from gradtx._core.transformation import chain, transformation
 from gradtx._core.types import Decay, Key, LearningRate, NonNegative, Positive
-from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.ema import ema
+from gradtx._schedules.adam_correction_schedule import adam_correction_schedule
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.limit_norm_growth import limit_norm_growth
 from gradtx._transforms.scale import scale
@@ -36,13 +36,15 @@ def apollo(
 ) -> Any:
     """The gradient, channels scaled as by Adam in random directions, AdamW for the rest: W ← W − η (α G diag(s) + λ W).
 
-    s_j is ‖adam(R)_j‖ / ‖R_j‖ for R = Pᵀ G, with `rank` random directions P that change once in `every` steps; `where`
-    chooses the matrices. A step's norm is at most `growth` times that of the one before. `factor` is α. APOLLO-Mini has one
-    direction and one s for each matrix: `rank=1, per="leaf", factor=128**0.5`. (Zhu et al. 2024, arXiv 2412.05270, algorithm 1.)
+    s_j is c ‖m_j / (√v_j + eps)‖ / ‖R_j‖, of averages of R = Pᵀ G and of R² and their correction c, with `rank` random directions P
+    that change once in `every` steps; `where` chooses the matrices. A step's norm, before c, is at most `growth` times that of the
+    one before. `factor` is α. APOLLO-Mini has one direction and one s for each matrix: `rank=1, per="leaf", factor=128**0.5`.
+    (Zhu et al. 2024, arXiv 2412.05270, algorithm 1 and equation 4; the paper corrects nothing, the authors' code, whose eps is
+    1e-6, behind the bound as here.)
     """
-    inner = chain(scale_by_momentum(bias_correction(ema(b1))), scale_by_rms(bias_correction(ema(b2)), eps))
+    inner = chain(scale_by_momentum(ema(b1)), scale_by_rms(ema(b2), eps))
     matrices = chain(scaled_in_basis(random_basis(rank, key, every), inner, per=per), limit_norm_growth(growth))
-    direction = chain(layerwise(where, matrices), scale(factor))
+    direction = chain(layerwise(where, matrices), scale(adam_correction_schedule(b1, b2)), scale(factor))
     return chain(
         adam_elsewhere(where, direction, b1, b2, eps),
         add_decayed_weights(weight_decay),

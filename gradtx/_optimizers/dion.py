@@ -31,10 +31,10 @@ def dion(
 ) -> Any:
     """Muon in few directions, AdamW for the rest: W ← W − η (√(out / in) P Qᵀ + λ W), P = orth(M Q), M ← M + G − (1 − μ) P Pᵀ M.
 
-    `where` chooses the hidden matrices. A matrix has min(m, n) / `rank_divisor` directions, the paper's rank fraction; what they
-    do not capture stays in M and comes later. One power iteration and a QR of few columns replace Muon's products of whole
-    matrices. `key` draws the first directions; `output_axis` is 1 for kernels of shape (in, out), 0 for (out, in). The other
-    arguments are those of `muon`. (Ahn et al. 2025, arXiv 2504.05295, algorithm 1.)
+    `where` chooses the hidden matrices. A matrix has min(m, n) / `rank_divisor` directions, the inverse of the paper's rank fraction,
+    which is 1 in the authors' code; what they do not capture stays in M and comes later. One power iteration and a QR of few columns
+    replace Muon's products of whole matrices. `key` draws the first directions; `output_axis` is 1 for kernels of shape (in, out),
+    0 for (out, in). The other arguments are those of `muon`. (Ahn et al. 2025, arXiv 2504.05295, algorithm 1.)
     """
     fed_back = error_feedback(orthonormal_low_rank(rank_divisor, key, eps), momentum, storage)
     direction = layerwise(where, chain(fed_back, scale_by_aspect_ratio(output_axis)))

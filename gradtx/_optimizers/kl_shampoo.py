@@ -40,7 +40,8 @@ def kl_shampoo(
     Factors are fitted to each other, with `decay`, so that steps have the size of Adam's without a second moment beside them. `where`
     chooses the matrices. Vectors turn once in `every` steps, eigenvalues follow at each and begin at `initial`; `matrix_eps`,
     times the largest, is added to them. The first step only makes the basis and moves no matrix. `block` and `max_size` are
-    as in `shampoo`. (Lin et al. 2025, arXiv 2509.03378; its authors bound the inverse roots from above instead.)
+    as in `shampoo`. (Lin et al. 2025, arXiv 2509.03378, written from its authors' implementation, which adds one small number to the
+    root of the product of both eigenvalues, bounds the inverse roots, and leaves the first gradient out of M.)
     """
     turned = in_basis(kl_eigensystem(decay, every, max_size, initial), scale_by_eigenvalues(0.5, matrix_eps))
     momentum = scale_by_momentum(stored(ema(b1), storage))

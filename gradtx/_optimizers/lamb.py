@@ -28,8 +28,9 @@ def lamb(
 ) -> Any:
     """AdamW with steps as large as the weights of their layer: θ ← θ − η ‖θ‖ / ‖r‖ r, r = m̂ / (√v̂ + eps) + λ θ.
 
-    For very large batches. `where` chooses the leaves that decay. A layer moves by the share η of its norm at every
-    step, whatever its gradient, so the learning rate has to fall. (You et al. 2019, algorithm 2, with φ(z) = z.)
+    For very large batches. `where` chooses the leaves that decay; all are scaled, in the authors' code for BERT those alone that
+    decay. A layer moves by the share η of its norm at every step, whatever its gradient, so the learning rate has to fall; where a
+    norm is 0 by η r. (You et al. 2019, algorithm 2, with φ(z) = z.)
     """
     return chain(
         scale_by_momentum(bias_correction(stored(ema(b1), storage))),

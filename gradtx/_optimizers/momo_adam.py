@@ -13,7 +13,7 @@ def momo_adam(learning_rate: LearningRate = 1e-2, b1: Decay = 0.9, b2: Decay = 0
     """Adam with Polyak's step size, bounded: θ ← θ − min(η, max(f̄ + ⟨m̂, θ⟩ − γ − f_min, 0) / ⟨m̂, m̂ / D⟩) m̂ / D, D = √v̂ + eps.
 
     m̂, v̂, f̄ and γ are corrected averages of g, g², the loss and ⟨g, θ⟩. It needs the extra `value`, the loss on the same batch, and bears a
-    `learning_rate` η that is too large by an order of magnitude; where it is small enough, it is Adam. No weight decay:
-    it belongs into the loss. (Schaipp et al. 2023, arXiv 2305.07583.)
+    `learning_rate` η that is too large by an order of magnitude; where it is small enough, it is Adam. The
+    paper's weight decay, a proximal step, is left out. (Schaipp et al. 2023, arXiv 2305.07583, section 4.)
     """
     return chain(scale_by_momo_adam(learning_rate, b1, b2, eps, f_min), scale_by_learning_rate(learning_rate))

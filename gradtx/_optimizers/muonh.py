@@ -37,7 +37,7 @@ def muonh(
 
     `where` chooses the hidden matrices, whose norms stay what they are at first; `learning_rate` η is about the angle of a step.
     There is no weight decay. `adam_learning_rate` is for all others. For networks whose norms of weights do not matter:
-    a normalisation with a gain behind each matrix. (Wen et al. 2025, hyperball optimization, arXiv 2606.16899.)
+    a normalisation with a gain behind each matrix. (Wen et al. 2026, hyperball optimization, arXiv 2606.16899.)
     """
     first, second = (bias_correction(stored(ema(decay), storage)) for decay in (b1, b2))
     others = chain(scale_by_momentum(first), scale_by_rms(second, eps), scale_by_learning_rate(adam_learning_rate))

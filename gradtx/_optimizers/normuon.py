@@ -40,7 +40,7 @@ def normuon(
 
     v averages, with decay `neuron_decay`, the mean of O² over the inputs of each output: one number a neuron. `output_axis` is
     1 for kernels of shape (in, out), 0 for (out, in). The other arguments are those of `muon`. (Li et al. 2025, arXiv
-    2510.05491, algorithm 1, with Nesterov momentum as in the authors' implementation.)
+    2510.05491, algorithm 1, with Nesterov momentum as in the authors' implementation, where steps keep Muon's norm for the 0.2.)
     """
     even = scale_by_rms(output_mean(stored(ema(neuron_decay), storage), output_axis), eps, of="updates")
     matrices = chain(orthogonal, even, normalize_rms(eps), scale(0.2))

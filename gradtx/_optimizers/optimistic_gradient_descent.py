@@ -13,6 +13,6 @@ def optimistic_gradient_descent(learning_rate: LearningRate, alpha: NonNegative 
     """Gradient descent that looks ahead: θ ← θ − η ((α + β) g − β g_before), with g_before = g at the first step.
 
     For games such as min-max problems, where it converges to a saddle point that gradient descent circles. (Daskalakis et
-    al. 2017, equation 7, with α = β = 1; Mokhtari et al. 2019.)
+    al. 2017, with α = β = 1; Mokhtari et al. 2019.)
     """
     return chain(scale_by_optimistic_gradient(alpha, beta), scale_by_learning_rate(learning_rate))

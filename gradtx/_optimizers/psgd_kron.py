@@ -35,9 +35,9 @@ def psgd_kron(
 
     Q has a matrix for each axis of a leaf of two axes or more, a diagonal for vectors and axes longer than `max_size`, and is
     fitted at `rate` once in `every` steps: at each of the first 200, at every 33rd after 3,700. `key` draws the probes. All steps have
-    a root mean square near 1; the authors advise to begin with Adam's η and λ. Memory is that of momentum and m² + n² numbers for
-    a matrix. `where` chooses what decays. (Li 2015, arXiv 1512.04202; the form is that of Kron, which fits by chance instead of
-    at a period.)
+    a root mean square near 1; Kron's authors begin with a third of Adam's η and 3 to 10 times its λ. Memory is that of momentum and
+    m² + n² numbers for a matrix. `where` chooses what decays. (Li 2015, arXiv 1512.04202; the form is that of Kron: psgd_jax fits by
+    chance instead of at a period, kron_torch at each of the first 500 steps.)
     """
     return chain(
         scale_by_momentum(bias_correction(stored(ema(b1), storage))),

@@ -26,8 +26,8 @@ def qhadam(
 ) -> Any:
     """Adam whose averages are mixed with their inputs: θ ← θ − η ((1 − ν₁) g + ν₁ m̂) / (√((1 − ν₂) g² + ν₂ v̂) + eps).
 
-    ν₁ = ν₂ = 1 is Adam. ν₂ below 1 bounds steps after a sudden gradient. (Ma & Yarats 2018, section 4, equations 12-14; its
-    defaults.)
+    ν₁ = ν₂ = 1 is Adam. ν₂ below 1 bounds steps after a sudden gradient. (Ma & Yarats 2018, section 5, with the numbers
+    that its authors recommend; their code has Adam's.)
     """
     return chain(
         scale_by_momentum(quasi_hyperbolic(bias_correction(stored(ema(b1), storage)), nu1)),

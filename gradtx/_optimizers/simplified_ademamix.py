@@ -32,7 +32,7 @@ def simplified_ademamix(
 
     m is a sum, not an average: at b1 = 0.99 it is 100 times as large, so take a learning rate that much smaller than
     AdamW's. α weighs the present gradient more, for small batches. `where` chooses the leaves that decay. (Morwani et al.
-    2025, algorithm 1.)
+    2025, algorithm 2, with v corrected as in the authors' code.)
     """
     return chain(
         scale_by_momentum(mixed_average(stored(trace(b1), storage), identity(), alpha)),

@@ -24,8 +24,8 @@ def cautious() -> Any:
     n is the number of weights of the leaf, Σφ how many agree. Behind an average the updates may point where the loss
     rises by now; this leaves those out. It stands behind the moments or behind a whole optimizer,
     `chain(adam(1e-3), cautious())`, and before weight decay. Another library's optimizer has to be turned uphill
-    for it: `chain(other, scale(-1.0), cautious(), scale(-1.0))`. (Liang et al. 2024, algorithm 2; 1.3 to 1.5 times
-    fewer samples in their own paper.)
+    for it: `chain(other, scale(-1.0), cautious(), scale(-1.0))`. (Liang et al. 2024, algorithm 2, where their
+    code has 1 / max(mean φ, 1e-3); 1.3 to 1.5 times fewer samples in their own paper.)
     """
 
     def apply(updates: PyTree, *, flow: Flow) -> PyTree:

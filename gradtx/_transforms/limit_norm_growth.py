@@ -36,8 +36,8 @@ def limit_norm_growth(max_growth: Positive = 1.01) -> Any:
     """Let the norm of each leaf's updates grow by at most a factor from step to step: u ← u · min(1, γ ‖u₋₁‖ / ‖u‖).
 
     `max_growth` γ. It takes spikes out of a loss where updates have no bound of their own, as with low-rank moments.
-    The first updates, and those after updates of zero, are not bounded. (Chen et al. 2024, arXiv 2410.01623, equation
-    7; Zhu et al. 2024, arXiv 2412.05270, with γ = 1.01.)
+    The first updates, and those after updates of zero, are not bounded. (Fira: Chen et al. 2024, arXiv 2410.01623,
+    section 4.2; Zhu et al. 2024, arXiv 2412.05270, equation 4, with γ = 1.01.)
     """
 
     def init(params: PyTree) -> Any:

@@ -73,7 +73,7 @@ def low_rank(rank: int, key: Key, eps: Positive = 1e-8) -> Any:
 
     One power iteration a step finds the largest singular directions of matrices that change slowly. `key` draws the first Q.
     `error_feedback(low_rank(4, key))` sends later what it leaves out. P is a constant to derivatives. Every leaf must be a
-    matrix. (PowerSGD: Vogels et al. 2019, arXiv 1905.13727, algorithm 1, with columns of length 1.)
+    matrix. (PowerSGD: Vogels et al. 2019, arXiv 1905.13727, algorithm 1, with columns of length 1. Their package takes the sides by turns.)
     """
     if rank < 1:
         raise ValueError(f"low_rank: rank must be at least 1, got {rank}.")

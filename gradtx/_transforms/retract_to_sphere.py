@@ -30,7 +30,7 @@ def retract_to_sphere() -> Any:
 
     It stands behind the learning rate, last of all: it needs the parameters, and whatever moves them afterwards leaves the
     sphere, which the next step corrects. A learning rate is then an angle; `normalize` before it makes every step as long.
-    A weight that began at zero stays there. (Wen et al. 2025, hyperball optimization, arXiv 2606.16899.)
+    A weight that began at zero stays there. (Wen et al. 2026, hyperball optimization, arXiv 2606.16899.)
     """
 
     def init(params: PyTree) -> Any:

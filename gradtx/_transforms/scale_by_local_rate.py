@@ -27,7 +27,7 @@ def scale_by_local_rate(trust_coefficient: Positive, weight_decay: NonNegative, 
     The two norms are added, so gradient and decay share one budget of c ‖θ‖ whatever the angle between them. That is
     why this is one part: `chain(add_decayed_weights(λ), scale_by_trust_ratio(c))` divides by the norm of the sum
     instead, as Optax does. Leaves that `where` leaves out neither decay nor are scaled. (You et al. 2017, arXiv
-    1708.03888, equation 6 and algorithm 1.)
+    1708.03888, algorithm 1; where a norm is 0 it says nothing.)
     """
 
     def apply(updates: PyTree, params: PyTree) -> PyTree:

@@ -64,3 +64,13 @@ def scale_by_tall_aspect_ratio(output_axis: int = 1) -> Any:
         return max(1.0, outputs / inputs) ** 0.5
 
     return _by("scale_by_tall_aspect_ratio", factor)
+
+
+@transformation
+def scale_by_inputs(output_axis: int = 1) -> Any:
+    """Divide each matrix by the number of its inputs: u ← u / in. Steps of one size for each weight then move outputs by their size.
+
+    `output_axis` is 1 for kernels of shape (in, out) as in Flax, 0 for (out, in). Behind `sign` it is what Scion takes for a head.
+    (Pethick et al. 2025, arXiv 2502.07529, table 3.)
+    """
+    return _by("scale_by_inputs", lambda u: 1 / _sides(u, output_axis)[1])

@@ -32,8 +32,9 @@ def error_feedback(inner: GradientTransformation, momentum: Decay = 0.0, storage
     `inner` is a compressor: `scaled_sign()`, `top_k(0.01)`, `low_rank(4, key)`. Everything arrives in the end, so that it
     converges where the compressor alone would be biased. With `momentum` above 0 part of what was sent stays and is sent again,
     as momentum does. A compressor may give a direction instead of what it captured, and say what that was
-    (`orthonormal_low_rank`). It belongs before the learning rate. Memory is one number a weight, in the codec `storage`. (Seide et al.
-    2014; Karimireddy et al. 2019, arXiv 1901.09847, algorithm 2; with momentum: Ahn et al. 2025, arXiv 2504.05295.)
+    (`orthonormal_low_rank`). It belongs before the learning rate, so that what waits has the unit of gradients; in the paper it has
+    that of steps, the same while the rate is constant. Memory is one number a weight, in the codec `storage`. (Seide et al. 2014;
+    Karimireddy et al. 2019, arXiv 1901.09847, algorithm 2; with momentum: Ahn et al. 2025, arXiv 2504.05295.)
     """
     rate = found(inner, gives_learning_rate)
     if rate is not None:

@@ -44,7 +44,7 @@ def mechanic(
     `inner` is a whole optimizer with a learning rate of about 1 and its usual schedule: `mechanic(adamw(schedule))`, and not one that
     looks at the size of steps, like `lamb`. The first step does not move. `weight_decay` λ steadies the scale, beside that of `inner`.
     It remembers Δ beside the state of `inner`. What Optax calls mechanize; close to tuned rates in its own paper. (Cutkosky et al. 2023,
-    arXiv 2306.00144, algorithm 1.)
+    arXiv 2306.00144, algorithm 1; in their code m begins at 1e-6, so that the first step moves, and ‖θ‖ is that behind `inner`.)
     """
 
     def init(params: PyTree) -> Any:

@@ -36,6 +36,7 @@ CASES = [
     Case(gx.scale_by_aspect_ratio(), params=MATRICES, survives="all"),
     Case(gx.scale_by_larger_side(), params=MATRICES, survives="all"),
     Case(gx.scale_by_tall_aspect_ratio(), params=MATRICES, survives="all"),
+    Case(gx.scale_by_inputs(), params=MATRICES, survives="all"),
     Case(gx.adam_elsewhere(is_matrix, gx.trace(0.9), 0.9, 0.99, 1e-3), exempt=functions("repr_is_the_call") | whole_leaf() | by_shape()),
     Case(gx.muon(0.1, is_matrix), exempt=on_matrices()),
     Case(gx.in_basis(gx.kronecker_eigenbasis(gx.ema(0.9), 2), gx.scale_by_rms(gx.ema(0.9), 1e-3)), params=MATRICES),

@@ -99,7 +99,7 @@ def noisy_gradient_descent(x, gradients, noise, alpha, eta=0.01, gamma=0.55):
 
 
 def simplified_ademamix(x, gradients, eta, beta1=0.99, beta2=0.95, alpha=0.0, eps=1e-8, lamda=0.0):
-    """Morwani et al. 2025, "Connections between Schedule-Free Optimizers and AdEMAMix" (arXiv 2502.02431), algorithm 1.
+    """Morwani et al. 2025, "Connections between Schedule-Free Optimizers and AdEMAMix" (arXiv 2502.02431), algorithm 2.
 
     The second moment is corrected, as in the authors' code.
     """
@@ -225,7 +225,7 @@ def qhm(x, gradients, alpha, beta=0.999, nu=0.7):
 
 
 def qhadam(x, gradients, alpha, beta1=0.995, beta2=0.999, nu1=0.7, nu2=1.0, eps=1e-8):
-    """Ma & Yarats 2018, "Quasi-hyperbolic momentum and Adam for deep learning" (arXiv 1810.06801), equations 12 to 14, section 4."""
+    """Ma & Yarats 2018, "Quasi-hyperbolic momentum and Adam for deep learning" (arXiv 1810.06801), section 5."""
     m = s = 0.0
     for t, g in enumerate(gradients, start=1):
         m = beta1 * m + (1 - beta1) * g

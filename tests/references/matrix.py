@@ -173,12 +173,18 @@ def sinkgd(x, gradients, eta, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8, alpha
     yield from stepped(x, matrices if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
 
 
-def scion(x, gradients, gamma, rho=50.0, rho_others=3000.0, alpha=0.1, shrink=1.0, axis=-1):
-    """Pethick et al. 2025, "Scion" (arXiv 2502.07529), algorithm 1: x ← (1 − γ) x + γ lmo(d), shrinking by γ λ for other λ."""
+def scion(x, gradients, gamma, rho=50.0, alpha=0.1, shrink=1.0, axis=-1):
+    """Pethick et al. 2025, "Scion" (arXiv 2502.07529), algorithm 2: x ← (1 − γ) x + γ lmo(d), shrinking by γ λ for other λ.
+
+    With the norms of hidden matrices and of biases in table 3.
+    """
     d = 0.0
     for g in gradients:
         d = (1 - alpha) * d + alpha * g
-        lmo = -rho * np.sqrt(x.shape[axis] / x.shape[1 - axis % 2]) * orthogonal(d) if x.ndim == 2 else -rho_others * np.sign(d)
+        if x.ndim == 2:
+            lmo = -rho * np.sqrt(x.shape[axis] / x.shape[1 - axis % 2]) * orthogonal(d)
+        else:
+            lmo = -rho * np.sqrt(d.size) * d / (np.linalg.norm(d) + 1e-8)
         x = (1 - gamma * shrink) * x + gamma * lmo
         yield x
 
@@ -209,7 +215,7 @@ def galore(x, gradients, eta, rank=128, lamda=0.0, beta1=0.9, beta2=0.999, eps=1
 def apollo(x, gradients, eta, draws, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8, alpha=1.0, gamma=1.01, mini=False):
     """Zhu et al. 2024, "APOLLO" (arXiv 2412.05270), algorithm 1, with the projections that were drawn, one for each step.
 
-    APOLLO-Mini (`mini`) has one factor for the whole matrix.
+    APOLLO-Mini (`mini`) has one factor for the whole matrix. Moments are corrected behind the bound, as in the authors' code.
     """
 
     def directions():
@@ -218,7 +224,7 @@ def apollo(x, gradients, eta, draws, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8
             r = p.T @ g
             m = beta1 * m + (1 - beta1) * r
             v = beta2 * v + (1 - beta2) * r**2
-            adam = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + eps)
+            adam = m / (np.sqrt(v) + eps)
             if mini:
                 u = g * np.linalg.norm(adam) / (np.linalg.norm(r) + 1e-8)
             else:
@@ -226,13 +232,13 @@ def apollo(x, gradients, eta, draws, lamda=0.0, beta1=0.9, beta2=0.999, eps=1e-8
             norm = np.linalg.norm(u)
             u = u if t == 1 else u / (max(norm / before, gamma) / gamma)
             before = np.linalg.norm(u)
-            yield alpha * u
+            yield alpha * np.sqrt(1 - beta2**t) / (1 - beta1**t) * u
 
     yield from stepped(x, directions() if x.ndim == 2 else adam_directions(gradients, beta1, beta2, eps), eta, lamda)
 
 
 def on_sphere(x, directions, eta):
-    """Wen et al. 2025, "Hyperball Optimization" (arXiv 2606.16899), equation 1: x ← Norm(x − η Norm(d) ‖x₀‖) ‖x₀‖."""
+    """Wen et al. 2026, "Hyperball Optimization" (arXiv 2606.16899), from an implementation: x ← Norm(x − η Norm(d) ‖x₀‖) ‖x₀‖."""
     radius = np.linalg.norm(x)
     for d in directions:
         x = x - eta * d / np.linalg.norm(d) * radius
@@ -241,13 +247,13 @@ def on_sphere(x, directions, eta):
 
 
 def adamh(x, gradients, eta, eta_others, beta1=0.9, beta2=0.95, eps=1e-8):
-    """Wen et al. 2025, "Hyperball Optimization" (arXiv 2606.16899), equation 1 with the update of Adam."""
+    """Wen et al. 2026, "Hyperball Optimization" (arXiv 2606.16899), from an implementation, with the update of Adam."""
     directions = adam_directions(gradients, beta1, beta2, eps)
     yield from on_sphere(x, directions, eta) if x.ndim == 2 else stepped(x, directions, eta_others, 0.0)
 
 
 def muonh(x, gradients, eta, eta_others, mu=0.95, beta1=0.9, beta2=0.95, eps=1e-8):
-    """Wen et al. 2025, "Hyperball Optimization" (arXiv 2606.16899), equation 1 with the update of Muon."""
+    """Wen et al. 2026, "Hyperball Optimization" (arXiv 2606.16899), from an implementation, with the update of Muon."""
     if x.ndim != 2:
         yield from stepped(x, adam_directions(gradients, beta1, beta2, eps), eta_others, 0.0)
         return
@@ -331,14 +337,14 @@ def dion(x, gradients, eta, first, mu=0.95, lamda=0.01, beta1=0.9, beta2=0.95, e
 def kl_shampoo_directions(gradients, beta1, beta2, eps, initial, every):
     """Lin et al. 2025, KL-Shampoo, from its authors' implementation: L^(−½) M R^(−½).
 
-    Eigenvalues are averages of their own. The first gradient makes the vectors alone.
+    Eigenvalues are averages of their own. The first gradient makes the vectors alone, from G Gᵀ and Gᵀ G without units.
     """
     m = left = right = 0.0
     for t, g in enumerate(gradients):
         rows, columns = g.shape
         m = beta1 * m + (1 - beta1) * g
         if t == 0:
-            q, p, a, b = np.eye(rows), np.eye(columns), np.full(rows, initial), np.full(columns, initial)
+            q, p, a, b = np.eye(rows), np.eye(columns), np.ones(rows), np.ones(columns)
             yield np.zeros_like(g)
         else:
             row_root, column_root = (v @ np.diag((s + eps * max(s)) ** -0.5) @ v.T for v, s in ((q, a), (p, b)))
@@ -349,6 +355,7 @@ def kl_shampoo_directions(gradients, beta1, beta2, eps, initial, every):
         right = beta2 * right + (1 - beta2) * of_columns
         if t == 0:
             q, p = np.linalg.eigh(left)[1][:, ::-1], np.linalg.eigh(right)[1][:, ::-1]
+            a, b = np.full(rows, initial), np.full(columns, initial)
         else:
             a = beta2 * a + (1 - beta2) * np.diag(q.T @ of_rows @ q)
             b = beta2 * b + (1 - beta2) * np.diag(p.T @ of_columns @ p)
@@ -357,9 +364,9 @@ def kl_shampoo_directions(gradients, beta1, beta2, eps, initial, every):
 
 
 def kl_shampoo(x, gradients, eta, lamda=0.01, beta1=0.9, beta2=0.98, eps=1e-8, matrix_eps=1e-8, initial=0.1, every=10, adam2=0.98):
-    """Lin et al. 2025, "Understanding and Improving Shampoo and SOAP via KL Minimization" (arXiv 2509.03378), KL-Shampoo with QR.
+    """Lin et al. 2025, "Understanding and Improving Shampoo and SOAP" (arXiv 2509.03378), KL-Shampoo with QR.
 
-    Written from its authors' implementation, but that the ridge is relative, as in `shampoo`.
+    Written from its authors' implementation, but that the ridge is relative, as in `shampoo`, and that M has the first gradient too.
     """
     if x.ndim == 2:
         directions = kl_shampoo_directions(gradients, beta1, beta2, matrix_eps, initial, every)
