@@ -211,8 +211,8 @@ def test_two_averages_of_one_group_are_refused_and_so_is_one_around_all_groups()
     params, plain = make_params(), (None, gx.sgd(0.1))
     twice = gx.partition(("w", gx.average(gx.lookahead(gx.sgd(0.1)))), (None, gx.average(gx.sgd(0.1))))
     around = gx.average(gx.partition(("w", gx.lookahead(gx.sgd(0.1))), plain))
-    behind = gx.chain(gx.partition(("w", gx.lookahead(gx.sgd(0.1))), plain), gx.average(gx.identity()))
-    for tx in (twice, around, behind):
+    before = gx.chain(gx.average(gx.identity()), gx.partition(("w", gx.lookahead(gx.sgd(0.1))), plain))
+    for tx in (twice, around, before):
         with pytest.raises(ValueError, match="each keep parameters to evaluate at, and only one can be meant"):
             gx.eval_params(tx, params, tx.init(params))
 

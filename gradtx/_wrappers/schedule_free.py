@@ -21,7 +21,7 @@ def _moved(y: jax.Array, x: jax.Array, z: jax.Array, *, b1: Any, c: Any) -> jax.
     return (1 - b1) * z + b1 * (x + c * (z - x)) - y
 
 
-@transformation(evaluates=True)
+@transformation(evaluates=True, stands="last")
 def schedule_free(inner: GradientTransformation, learning_rate: LearningRate, b1: OpenDecay = 0.9, weight_power: NonNegative = 2.0) -> Any:
     """Train at y = (1 − β) z + β x, where z takes the steps of `inner` and x is their weighted average: no schedule needs an end.
 
