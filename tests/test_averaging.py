@@ -196,6 +196,12 @@ def test_two_averages_are_refused(tx, places):
         gx.eval_params(tx, params, tx.init(params))
 
 
+def test_an_error_of_evaluation_says_how_it_is_called():
+    params, tx = make_params(), gx.average(gx.sgd(0.1))
+    with pytest.raises(TypeError, match=r"The order is eval_params\(tx, params, state\)\."):
+        gx.eval_params(tx, tx.init(params), params)
+
+
 def test_groups_with_averages_of_their_own_are_evaluated_each_by_itself():
     first, second = gx.average(gx.sgd(0.1), 0.9), gx.chain(gx.clip(1.0), gx.lookahead(gx.sgd(0.2), STEPS - 1))
     tx = gx.chain(gx.scale(0.5), gx.partition(("w", first), (None, second)))

@@ -197,6 +197,9 @@ def test_keys_trees_and_structure_are_checked(name):
         traced = functools.partial(jax.eval_shape, lambda x, name=argument: tx.replace(**{name: x}), 0.0)
         assert not fault(traced, f"^{name}: {argument} .*(cannot be traced|must be a pattern).*, got .*(Pass a Python value|Write)")
         assert not fault(functools.partial(tx.replace, **{argument: 0.25}), f"^{name}: {argument} must be .*, got '?0.25")
+    for argument in row.arguments(StaticKind):
+        if getattr(form.kinds[argument], "least", None) is not None:
+            assert not fault(functools.partial(tx.replace, **{argument: 0}), f"^{name}: {argument} must be at least 1, got 0.$")
     for argument in row.arguments(TransformationKind):
         here = f"^{name}: {'part 1' if argument == form.variadic else argument} "
         hold(
