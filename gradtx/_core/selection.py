@@ -14,6 +14,11 @@ from gradtx._core.types import PyTree
 from gradtx._core.view import View, as_it_is
 
 
+def no_vector(path: str, leaf: Any) -> bool:
+    """For rules that treat vectors apart: what has two axes as it is seen where the rule runs, within `layerwise` layer by layer."""
+    return leaf.ndim > 1
+
+
 @final
 @dataclasses.dataclass(frozen=True)
 class Selection:
@@ -52,8 +57,10 @@ class Selection:
         return role.view(leaf.shape, name)
 
     def _seen(self, path: tuple[Any, ...], inner: Any) -> tuple[str, Any]:
-        """The user's leaf at `path` by name, as far as it is known."""
+        """The user's leaf at `path` by name, as far as it is known and asked for."""
         name, leaf = self.leaves.at(path, inner) if self.leaves else (jax.tree_util.keystr(path), inner)
+        if self.where is no_vector:
+            return name, inner
         return name, leaf if self.leaves is None or self.leaves.called == "parameters" else OfUpdate(leaf, self.part)
 
     def _means_untrained(self, pattern: Pattern) -> bool:
