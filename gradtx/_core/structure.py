@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, cast, final
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class StaticKind(Kind):
         if self.types and type(value) not in self.types and not (Callable in self.types and callable(value)):
             words = " or ".join(_IN_WORDS[kind] for kind in self.types)
             raise TypeError(f"{where} must be {words}, got {shown(value)}. It is part of the optimizer's structure.")
-        if self.least is not None and value < self.least:
+        if self.least is not None and cast(int, value) < self.least:
             raise ValueError(f"{where} must be at least {self.least}, got {value}.")
         return value
 
