@@ -84,6 +84,16 @@ def _changes_nothing(tx: Call) -> bool:
     return all(map(_changes_nothing, moved_by(tx))) if tx.form.renames else tx.form.stands == "anywhere"
 
 
+def _instead(part: Call, last: Call) -> str:
+    """What to write where `part` stands behind `last`, which has to be the last."""
+    name, before = part.form.name, last.form.name
+    if any(moved_by(last)):
+        return f"Put it into what that wraps: {before}(chain(..., {name}(...)))."
+    if found(part, _points_downhill):
+        return f"Leave {name}(...) out."
+    return f"Leave {name}(...) out, or put it before, where it changes the gradient: chain({name}(...), {before}(...))."
+
+
 def _check_ends(parts: Sequence[Call]) -> None:
     """Refuse what stands before a part that takes the gradient anew, and what stands behind one whose updates nothing may change."""
     before: tuple[int, Call] | None = None
@@ -99,10 +109,8 @@ def _check_ends(parts: Sequence[Call]) -> None:
                 f"does before it is lost. Write chain({name}(...), {lost}(...))."
             )
         if ended:
-            name, last = part.form.name, ended[1].form.name
             raise ValueError(
-                f"chain: part {k}, {name}(...), stands behind part {ended[0]}, {last}(...), which has to stand last: its updates lead to "
-                f"where the weights should be, and nothing may change them. Leave {name}(...) out, or put it before, where it changes the "
-                f"gradient: chain({name}(...), {last}(...))."
+                f"chain: part {k}, {part.form.name}(...), stands behind part {ended[0]}, {ended[1].form.name}(...), which has to stand "
+                f"last: its updates lead to where the weights should be, and nothing may change them. {_instead(part, ended[1])}"
             )
         before, ended = before or (k, part), ends and (k, ends)
