@@ -27,11 +27,14 @@ PEERS: dict[str, Callable[[Certificate], Path | None]] = {
 EPSILONS = {
     ("scale_by_rms", "eps"): "√{v} + ε",
     ("scale_by_rms", "eps_root"): "√({v} + ε)",
+    ("scale_by_momo_adam", "eps"): "√{v} + ε",
     ("scale_by_stddev", "eps_root"): "√(v − m² + ε)",
     ("scale_by_rectified_rms", "eps"): "√v + ε",
     ("scale_by_abs", "eps"): "∣g∣ + ε",
 }
 """Where the argument of a part goes."""
+AVERAGES = {"scale_by_momentum": "m", "scale_by_momo_adam": "m, v"}
+"""What a part averages, where it is not the square alone."""
 
 
 @functools.cache
@@ -96,7 +99,7 @@ def epsilon(tx: gx.GradientTransformation) -> str:
 
 def corrected(tx: gx.GradientTransformation) -> str:
     """Which averages are corrected for starting at zero."""
-    found = ("m" if part.startswith("scale_by_momentum(") else "v" for part in parts(tx) if corrects(part))
+    found = (AVERAGES.get(part.partition("(")[0], "v") for part in parts(tx) if corrects(part))
     return ", ".join(dict.fromkeys(found)) or "–"
 
 

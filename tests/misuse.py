@@ -264,6 +264,7 @@ NOT_CHOICES: dict[str, tuple[Any, str]] = {
 NOT_TRANSFORMATIONS: dict[str, tuple[Any, str]] = {
     "a factory": (gx.trace, r"is the factory trace, not a transformation. Call it: trace\(decay\)"),
     "a number": (0.9, r"must be a transformation .*, got 0.9 \(float\). Write trace\(0.9\)"),
+    "a number that is no decay": (5, r"must be a transformation .*, got 5 \(int\)\. .*are two arguments swapped\?"),
     "None": (None, r"must be a transformation .*, got None \(NoneType\)\. .*identity\(\)"),
     "a list": ([gx.trace(0.9)], r"must be a transformation .*, got \[.*write chain\(a, b\)"),
     "a string": ("trace", r"must be a transformation .*, got 'trace' \(str\)\. "),

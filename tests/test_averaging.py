@@ -196,6 +196,12 @@ def test_two_averages_are_refused(tx, places):
         gx.eval_params(tx, params, tx.init(params))
 
 
+def test_an_error_of_evaluation_says_how_it_is_called():
+    params, tx = make_params(), gx.average(gx.sgd(0.1))
+    with pytest.raises(TypeError, match=r"The order is eval_params\(tx, params, state\)\."):
+        gx.eval_params(tx, tx.init(params), params)
+
+
 def test_groups_with_averages_of_their_own_are_evaluated_each_by_itself():
     first, second = gx.average(gx.sgd(0.1), 0.9), gx.chain(gx.clip(1.0), gx.lookahead(gx.sgd(0.2), STEPS - 1))
     tx = gx.chain(gx.scale(0.5), gx.partition(("w", first), (None, second)))
@@ -211,8 +217,8 @@ def test_two_averages_of_one_group_are_refused_and_so_is_one_around_all_groups()
     params, plain = make_params(), (None, gx.sgd(0.1))
     twice = gx.partition(("w", gx.average(gx.lookahead(gx.sgd(0.1)))), (None, gx.average(gx.sgd(0.1))))
     around = gx.average(gx.partition(("w", gx.lookahead(gx.sgd(0.1))), plain))
-    behind = gx.chain(gx.partition(("w", gx.lookahead(gx.sgd(0.1))), plain), gx.average(gx.identity()))
-    for tx in (twice, around, behind):
+    before = gx.chain(gx.average(gx.identity()), gx.partition(("w", gx.lookahead(gx.sgd(0.1))), plain))
+    for tx in (twice, around, before):
         with pytest.raises(ValueError, match="each keep parameters to evaluate at, and only one can be meant"):
             gx.eval_params(tx, params, tx.init(params))
 

@@ -1,5 +1,6 @@
 """Deterministic budgets: temporary memory, copies, equations and compilations of a step."""
 
+import pathlib
 import re
 
 import jax
@@ -8,18 +9,21 @@ import optax
 import pytest
 
 import gradtx as gx
+from tests.cases import CASES
 
-LEAVES = 6
+LEAVES = 2
 SHAPE = (256, 256)
 LEAF_BYTES = 4 * SHAPE[0] * SHAPE[1]
 OPTIMIZED = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}
 """Budgets are of the program that users run, whatever compiler the other tests use."""
 
+OPTIMIZERS = {path.stem for path in (pathlib.Path(gx.__file__).parent / "_optimizers").glob("[a-z]*.py")}
+
 PARAMS = {f"w{k}": jax.ShapeDtypeStruct(SHAPE, jnp.float32) for k in range(LEAVES)}
 
 
 def gradtx_step(tx, grads, state, params):
-    updates, state = tx.update(grads, state, params)
+    updates, state = tx.update(grads, state, params, value=1.0)
     return gx.apply_updates(params, updates), state
 
 
@@ -28,38 +32,57 @@ def optax_step(tx, grads, state, params):
     return optax.apply_updates(params, updates), state
 
 
-def compiled(step, tx):
-    """The step, compiled for shapes alone; it donates parameters and state in the order in which it returns them."""
-    state = jax.eval_shape(tx.init, PARAMS)
-    return jax.jit(lambda p, s, g: step(tx, g, s, p), donate_argnums=(0, 1)).lower(PARAMS, state, PARAMS).compile(OPTIMIZED)
+def compiled(step, *optimizers):
+    """A step of each, on trees of its own, compiled for shapes alone; they donate parameters and state in the order of what they return."""
+    states = [jax.eval_shape(tx.init, PARAMS) for tx in optimizers]
+
+    def steps(params, states, grads):
+        moved = [step(*each) for each in zip(optimizers, grads, states, params, strict=True)]
+        return [p for p, _ in moved], [state for _, state in moved]
+
+    trees = [PARAMS] * len(optimizers)
+    return jax.jit(steps, donate_argnums=(0, 1)).lower(trees, states, trees).compile(OPTIMIZED)
 
 
-ELEMENTWISE = {
-    "sgd": gx.sgd(0.1),
+def excess(*optimizers):
+    """Bytes of temporary memory, and copies of a leaf, in one program."""
+    program = compiled(gradtx_step, *optimizers)
+    shape = ",".join(map(str, SHAPE))
+    return program.memory_analysis().temp_size_in_bytes, re.findall(rf"= f32\[{shape}\]\S* copy\(", program.as_text())
+
+
+READS_WHAT_IT_OVERWRITES = {
+    *("acprop", "adopt", "rprop", "ftrl", "cocob", "adadelta"),
+    *("optimistic_gradient_descent", "optimistic_adam", "adan", "mars_adamw"),
+    *("schedule_free_adamw", "schedule_free_radam"),
+}
+"""XLA copies a statistic of the step before, the last gradient among them, or keeps what is dear to compute and used twice."""
+
+SEES_WHOLE_LEAVES = {
+    *("adafactor", "adam_mini", "apollo", "came", "sm3", "lamb", "sinkgd"),
+    *("dog", "dowg", "prodigy", "dadapt_adamw", "momo", "momo_adam"),
+    *("galore", "muon", "normuon", "adamuon", "scion", "dion", "soap", "shampoo", "kl_shampoo", "psgd_kron", "muonh", "adamh"),
+    *("newton", "newton_cg", "sophia", "random_search", "noisy_sgd", "dpsgd"),
+}
+"""What they multiply by is known when all of a leaf, a matrix or the tree was read, or is drawn."""
+
+IN_A_LINE = {
+    **{case.name: case.make() for case in CASES if case.name in OPTIMIZERS - READS_WHAT_IT_OVERWRITES - SEES_WHOLE_LEAVES},
     "momentum": gx.sgd(0.1, gx.trace(0.9)),
     "nesterov": gx.sgd(0.1, gx.nesterov(gx.trace(0.9))),
-    "adagrad": gx.adagrad(0.1),
-    "rmsprop": gx.rmsprop(0.1),
-    "adam": gx.adam(0.1),
-    "adamw": gx.adamw(0.1),
+    "lion with decay": gx.lion(0.1, weight_decay=0.1),
     "adamw with clipping": gx.chain(gx.clip_by_global_norm(1.0), gx.adamw(0.1)),
     "adamw with a schedule": gx.adamw(gx.warmup_cosine_decay_schedule(0.0, 1e-3, 10, 100)),
-    "adamax": gx.adamax(0.1),
-    "amsgrad": gx.amsgrad(0.1),
-    "lion": gx.lion(0.1, weight_decay=0.1),
-    "signum": gx.signum(0.1),
-    "yogi": gx.yogi(0.1),
-    "radam": gx.radam(0.1),
 }
 
 
-@pytest.mark.parametrize("name", ELEMENTWISE)
-def test_a_step_needs_no_temporary_leaf_and_no_copy(name):
-    program = compiled(gradtx_step, ELEMENTWISE[name])
-    assert program.memory_analysis().temp_size_in_bytes < LEAF_BYTES // 16
-    shape = ",".join(map(str, SHAPE))
-    copies = re.findall(rf"= f32\[{shape}\]\S* copy\(", program.as_text())
-    assert not copies
+def test_a_step_needs_no_temporary_leaf_and_no_copy():
+    def within(*optimizers):
+        size, copies = excess(*optimizers)
+        return size < LEAF_BYTES // 16 and not copies
+
+    assert len(IN_A_LINE) > 30
+    assert within(*IN_A_LINE.values()) or [name for name, tx in IN_A_LINE.items() if not within(tx)] == []
 
 
 def test_the_temporary_budget_can_fail():

@@ -102,8 +102,8 @@ def defaults(path: str) -> list[list[str]]:
 
 def default(owner: object, path: str) -> object:
     """The default at `factory.argument`, or at `factory.argument[index]`."""
-    factory, argument, index = re.fullmatch(r"(\w+)\.(\w+)(?:\[(\d)\])?", path).groups()
-    value = inspect.signature(getattr(owner, factory)).parameters[argument].default
+    factory, argument, index = re.fullmatch(r"([\w.]+)\.(\w+)(?:\[(\d)\])?", path).groups()
+    value = inspect.signature(operator.attrgetter(factory)(owner)).parameters[argument].default
     value = value if index is None else value[int(index)]
     return "required" if value is inspect.Parameter.empty else value
 
@@ -139,6 +139,18 @@ def test_tables_of_defaults_leave_out_no_number(path):
     for factory in {own.split(".")[0] for own in listed - {"–"}}:
         parameters = inspect.signature(getattr(gradtx, factory)).parameters.values()
         assert {f"{factory}.{p.name}" for p in parameters if isinstance(p.default, float)} <= listed
+
+
+def test_what_the_table_of_optax_leaves_out_has_equal_defaults():
+    theirs = {**vars(optax.contrib), **vars(optax)}
+    listed = {own.split(".")[0] for own, *_ in defaults("docs/coming-from/optax.md")}
+    shared = [name for name in sorted(PUBLIC & set(theirs) - listed) if hasattr(getattr(gradtx, name), "form")]
+    assert len(shared) > 20
+    for name in shared:
+        parameters = inspect.signature(theirs[name]).parameters
+        for own in inspect.signature(getattr(gradtx, name)).parameters.values():
+            if isinstance(own.default, int | float) and own.name in parameters and parameters[own.name].default != inspect.Parameter.empty:
+                assert parameters[own.name].default in (own.default, None), f"{name}.{own.name}"
 
 
 def test_every_optimizer_that_pytorch_has_as_well_is_in_the_table_of_names():

@@ -15,6 +15,7 @@ from tests.references.problem import distance
 B1, B2, EPS, DECAY = 0.8, 0.97, 1e-3, 0.1
 RATE = {"learning_rate": 0.1}
 BETAS = {**RATE, "beta_1": B1, "beta_2": B2, "epsilon": EPS}
+FROM_ZERO = {"beta": 1.0, "initial_accumulator_value": 0.0}
 
 # Keras's name, its arguments, and the same optimizer in gradtx. The arguments differ from every default on purpose.
 TABLE: list[tuple[str, dict[str, Any], gx.GradientTransformation]] = [
@@ -40,6 +41,9 @@ TABLE: list[tuple[str, dict[str, Any], gx.GradientTransformation]] = [
     ("Nadam", BETAS, gx.nadam(0.1, B1, B2, EPS, momentum_decay=1.0)),
     ("Lion", {**RATE, "beta_1": B1, "beta_2": B2}, gx.lion(0.1, B1, B2)),
     ("Lion", {**RATE, "beta_1": B1, "beta_2": B2, "weight_decay": DECAY}, gx.lion(0.1, B1, B2, DECAY)),
+    ("Adadelta", {**RATE, "rho": 0.8, "epsilon": EPS}, gx.adadelta(0.1, 0.8, EPS)),
+    ("Lamb", BETAS, gx.lamb(0.1, B1, B2, EPS, 0.0)),
+    ("Ftrl", {**RATE, **FROM_ZERO, "l1_regularization_strength": 0.2, "l2_regularization_strength": 0.15}, gx.ftrl(0.1, 1.0, 0.2, 0.3)),
 ]
 
 # What is called the same and differs, with equal settings.
@@ -50,6 +54,8 @@ DIFFERENT: dict[str, tuple[dict[str, Any], gx.GradientTransformation]] = {
     "AdamW": ({**BETAS, "weight_decay": DECAY}, gx.adamw(0.1, B1, B2, EPS, DECAY)),
     "Adamax": (BETAS, gx.adamax(0.1, B1, B2, EPS)),
     "Nadam": (BETAS, gx.nadam(0.1, B1, B2, EPS)),
+    "Lamb": ({**BETAS, "weight_decay": DECAY}, gx.lamb(0.1, B1, B2, EPS, DECAY)),
+    "Ftrl": ({**RATE, "beta": 1.0}, gx.ftrl(0.1)),
 }
 
 

@@ -29,8 +29,10 @@ CURVED = {"scale_by_hessian_diagonal", "sophia"}
 PROJECTIONS = {f"projection_{name}" for name in ("non_negative", "box", "simplex", "l1_ball", "l2_ball")}
 UPHILL, DOWNHILL = (
     {"add_decayed_weights", "add_corrected_decayed_weights", "scale_by_local_rate", "cautious_weight_decay"},
-    {"subtract_decayed_weights", "shrink_weights", *PROJECTIONS},
+    {"subtract_decayed_weights", "shrink_weights", "retract_to_sphere", *PROJECTIONS},
 )
+LAST = {"dual_average", "madgrad", "follow_regularized_leader", "ftrl", "bet_on_coins", "cocob", "mechanic", "lookahead", "schedule_free"}
+LAST |= {f"schedule_free_{name}" for name in ("sgd", "adamw", "radam")}
 LAYERWISE = {"scale_by_trust_ratio", "adaptive_grad_clip", "lamb", "lars", "novograd", "mars_adamw", "fromage", "layerwise"}
 OF_MATRICES = {
     "muon",
@@ -195,6 +197,9 @@ def test_keys_trees_and_structure_are_checked(name):
         traced = functools.partial(jax.eval_shape, lambda x, name=argument: tx.replace(**{name: x}), 0.0)
         assert not fault(traced, f"^{name}: {argument} .*(cannot be traced|must be a pattern).*, got .*(Pass a Python value|Write)")
         assert not fault(functools.partial(tx.replace, **{argument: 0.25}), f"^{name}: {argument} must be .*, got '?0.25")
+    for argument in row.arguments(StaticKind):
+        if getattr(form.kinds[argument], "least", None) is not None:
+            assert not fault(functools.partial(tx.replace, **{argument: 0}), f"^{name}: {argument} must be at least 1, got 0.$")
     for argument in row.arguments(TransformationKind):
         here = f"^{name}: {'part 1' if argument == form.variadic else argument} "
         hold(
@@ -227,6 +232,9 @@ RATE, DECAYED = gx.scale_by_learning_rate(0.1), gx.add_decayed_weights(0.1, "w")
 TWO_RATES = r"^chain: part 2 gives a learning rate, \w+\(...\), behind that of part 1, \w+\(...\): .*Keep one of the two, and scale\(c\)"
 BEHIND = r"^chain: part 2, \w+\(...\), stands behind the learning rate of part 1, \w+\(...\), .*Put it before: "
 
+NOT_FIRST = r"^chain: part \d, sam\(...\), has to stand first: .* part 1, \w+\(...\), does before it is lost. Write chain\(sam\(...\), "
+NOT_LAST = r"^chain: part \d, \w+\(...\), stands behind part \d, \w+\(...\), which has to stand last: .*"
+MENDED = r"nothing may change them. (Leave \w+\(...\) out|Put it into what that wraps: \w+\(chain)"
 EARLY = r"^chain: part 1, \w+\(...\), stands before the learning rate of part 2, \w+\(...\), .*Put it behind: chain"
 
 
@@ -252,10 +260,21 @@ def test_a_chain_has_one_learning_rate_and_decay_comes_before_it(name, wrap):
         behind, before = functools.partial(gx.chain, tx, wrap(other)), functools.partial(gx.chain, gx.chain(wrap(other)), tx)
         early = name in DOWNHILL
         assert fault(behind, EARLY if early else TWO_RATES) == (None if rated or early else "accepted")
-        assert fault(before, BEHIND if name in UPHILL else TWO_RATES) == (None if rated or name in UPHILL else "accepted")
+        refused = BEHIND if name in UPHILL else NOT_FIRST if name == "sam" else TWO_RATES
+        assert fault(before, refused) == (None if rated or name in UPHILL or name == "sam" else "accepted")
     assert fault(functools.partial(gx.chain, tx, wrap(DECAYED)), BEHIND) == (None if rated else "accepted")
-    for legal in ((DECAYED, tx), (tx, gx.clip(1.0)), (gx.trace(0.9), tx), (tx, gx.scale(0.5))):
-        assert fault(functools.partial(gx.chain, gx.clip(1.0), gx.chain(*legal))) == "accepted"
+
+
+@every_row
+@pytest.mark.parametrize("wrap", WRAPS.values(), ids=WRAPS)
+def test_what_has_to_stand_first_or_last_does(name, wrap):
+    tx = wrap(subject(name).tx)
+    for others in ((DECAYED, tx), (gx.trace(0.9), tx)):
+        assert fault(functools.partial(gx.chain, gx.clip(1.0), *others), NOT_FIRST) == (None if name == "sam" else "accepted")
+    for others in ((tx, gx.clip(1.0)), (tx, wrap(gx.scale(0.5)))):
+        assert fault(functools.partial(gx.chain, *others), NOT_LAST, MENDED) == (None if name in LAST else "accepted")
+    watched = gx.observe("norm", gx.update_norm)
+    assert len(gx.chain(watched, gx.identity(), tx, gx.named("seen", watched)).transformations) >= 4
 
 
 def test_parts_of_your_own_count_by_their_annotation():

@@ -242,3 +242,16 @@ def test_describe_prints_role_rule_and_bytes_of_each_leaf():
 def test_the_message_says_what_to_write(make, message):
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         make()
+
+
+def test_a_role_that_no_leaf_has_is_a_misspelled_pattern():
+    params = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2), "count": jnp.array(3)}
+    wrong = gx.roles(("*/kernel", "matrix"), ("bias", "bias"))
+    with pytest.raises(
+        ValueError, match=r"where=roles\(2 rules\)\['matrix'\] means no leaf; the roles are bias \(bias\), kernel \(none\)\."
+    ):
+        gx.muon(0.1, wrong["matrix"]).init(params)
+    table = gx.roles(("kernel", "matrix"), ("bias", "bias"), ("count", "counter"))
+    decayed = gx.adamw(0.1, where=table["matrix"])
+    gx.partition((table["matrix"], decayed), (table["bias"], decayed)).init(params)
+    gx.freeze(table["counter"], gx.sgd(0.1)).init(params)

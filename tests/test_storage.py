@@ -339,8 +339,6 @@ OWN_RULES = {
     "ftrl",
     "rprop",
     "prodigy",
-    "momo",
-    "momo_adam",
     "cocob",
     "dpsgd",
     "dadapt_adamw",

@@ -9,7 +9,7 @@ from gradtx._bases.turns import in_turn
 from gradtx._core.matrices import check_matrices, gathered, product, whole
 from gradtx._core.numerics import averaged, cut_off, filled, largest_root, root
 from gradtx._core.transformation import transformation
-from gradtx._core.types import Decay, Positive, PyTree
+from gradtx._core.types import Count, Decay, Positive, PyTree
 
 SIDES = ("left", "right")
 
@@ -59,7 +59,7 @@ def _iterated(statistics: jax.Array, basis: jax.Array) -> tuple[jax.Array]:
 
 
 @transformation
-def kl_eigensystem(decay: Decay, every: int = 10, max_size: int = 8192, initial: Positive = 0.1) -> Any:
+def kl_eigensystem(decay: Decay, every: Count = 10, max_size: int = 8192, initial: Positive = 0.1) -> Any:
     """A basis for `in_basis`: eigenvectors and eigenvalues of L ← β L + (1 − β) G R⁻¹ Gᵀ / n and R ← β R + (1 − β) Gᵀ L⁻¹ G / m.
 
     Each side is measured in units of the other, at the first step in none, so that L ⊗ R has the size of the gradients' covariance

@@ -10,7 +10,7 @@ from gradtx._bases.turns import in_turn
 from gradtx._core.matrices import check_matrices, gathered, product, whole
 from gradtx._core.numerics import cut_off, leafwise
 from gradtx._core.transformation import Moment, transformation
-from gradtx._core.types import PyTree
+from gradtx._core.types import Count, PyTree
 
 SIDES = ("left", "right")
 
@@ -75,7 +75,7 @@ def _zeros(size: int, dtype: Any) -> jax.Array:
 
 
 @transformation
-def kronecker_eigenbasis(moment: Moment, every: int = 10, max_size: int = 8192) -> Any:
+def kronecker_eigenbasis(moment: Moment, every: Count = 10, max_size: int = 8192) -> Any:
     """A basis for `in_basis`: the eigenvectors of L = moment(G Gᵀ) and of R = moment(Gᵀ G), those of the steps before.
 
     Made by decomposition at the first step, which moves nothing, and turned by one power iteration and QR once in
@@ -99,7 +99,7 @@ def kronecker_eigenbasis(moment: Moment, every: int = 10, max_size: int = 8192) 
 
 
 @transformation
-def kronecker_eigensystem(moment: Moment, every: int = 10, max_size: int = 8192) -> Any:
+def kronecker_eigensystem(moment: Moment, every: Count = 10, max_size: int = 8192) -> Any:
     """A basis for `in_basis`: eigenvectors and eigenvalues of L = moment(G Gᵀ) and R = moment(Gᵀ G), this step's gradient included.
 
     Decomposed at the first step and once in `every` steps after it, matrices of equal size in turns. The eigenvalues

@@ -9,7 +9,7 @@ from gradtx._bases.turns import in_turn
 from gradtx._core.matrices import check_matrices, gathered, whole
 from gradtx._core.numerics import cut_off, leafwise
 from gradtx._core.transformation import transformation
-from gradtx._core.types import PyTree
+from gradtx._core.types import Count, PyTree
 
 
 def of_shorter_side(params: PyTree, axes: PyTree) -> dict[str, PyTree]:
@@ -28,7 +28,7 @@ def _wide(g: jax.Array) -> jax.Array:
 
 
 @transformation
-def low_rank_basis(rank: int, every: int = 200) -> Any:
+def low_rank_basis(rank: Count, every: Count = 200) -> Any:
     """A basis for `in_basis`: the `rank` largest singular directions of the gradient, on the shorter side of each matrix.
 
     What runs in it has state for `rank` rows of the longer side alone. The singular value decomposition of this step's
@@ -36,8 +36,6 @@ def low_rank_basis(rank: int, every: int = 200) -> Any:
     the old directions is kept for the new ones, whose signs are chosen to agree with the old. The basis is a constant to
     derivatives. (GaLore: Zhao et al. 2024, arXiv 2403.03507, algorithm 2.)
     """
-    if rank < 1:
-        raise ValueError(f"low_rank_basis: rank must be at least 1, got {rank}.")
 
     def init(params: PyTree) -> Any:
         check_matrices(params, "low_rank_basis")

@@ -8,18 +8,16 @@ from gradtx._bases.low_rank import of_shorter_side
 from gradtx._core.matrices import check_matrices
 from gradtx._core.random import leaf_keys
 from gradtx._core.transformation import transformation
-from gradtx._core.types import Key, PyTree
+from gradtx._core.types import Count, Key, PyTree
 
 
 @transformation
-def random_basis(rank: int, key: Key, every: int = 200) -> Any:
+def random_basis(rank: Count, key: Key, every: Count = 200) -> Any:
     """A basis for `in_basis` and its kin: `rank` random directions on the shorter side of each matrix, of variance 1/rank an element.
 
     They are a function of the key, the leaf's path and the number of `every` steps that passed: nothing is stored. (APOLLO: Zhu et
     al. 2024, arXiv 2412.05270, algorithm 1.)
     """
-    if rank < 1:
-        raise ValueError(f"random_basis: rank must be at least 1, got {rank}.")
 
     def init(params: PyTree) -> None:
         check_matrices(params, "random_basis")

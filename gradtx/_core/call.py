@@ -28,8 +28,8 @@ class Form:
     """A decorated factory: its name, its body and what each of its arguments may be.
 
     `averages` says that its updates are a running average (or tells so from state and moment); `composes` that it is `chain` itself;
-    `renames` that it only gives another its argument `name`; `uphill` that it adds what points uphill (False: downhill); `evaluates` that
-    it has other parameters to evaluate at; `any_extras` tells if its update takes extras under any name; `check` sees several arguments.
+    `renames` that it only gives another its argument `name`; `uphill` that it adds what points uphill (False: downhill); `stands` where in
+    a chain it has to; `evaluates` that it keeps parameters to evaluate at; `any_extras` if it takes any extra; `check` sees all arguments.
     """
 
     def __init__(
@@ -41,14 +41,14 @@ class Form:
         composes: bool = False,
         renames: bool = False,
         uphill: bool | None = None,
+        stands: str | None = None,
         evaluates: bool = False,
         any_extras: Callable[[Mapping[str, Any]], bool] | None = None,
         check: Check | None = None,
     ) -> None:
-        self.spec_name = spec_name(body)
-        self.body, self.make = body, make
+        self.spec_name, self.body, self.make = spec_name(body), body, make
         self.averages, self.composes, self.renames, self.uphill = averages, composes, renames, uphill
-        self.evaluates, self.any_extras, self.check = evaluates, any_extras, check
+        self.stands, self.evaluates, self.any_extras, self.check = stands, evaluates, any_extras, check
         self.name = body.__name__.lstrip("_")
         if not is_own(body):  # gradtx's own are read at their first use: all of them would double the time of the import
             taken = RESERVED & set(self.kinds)

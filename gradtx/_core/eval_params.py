@@ -26,7 +26,7 @@ def eval_params(tx: GradientTransformation, params: PyTree, state: PyTree) -> Py
     if not isinstance(cast(Any, tx), GradientTransformation):
         raise TypeError(f"eval_params(tx, params, state): tx must be a transformation of gradtx, got {shown(tx)}.")
     part = label(tx)
-    check_step(state, part)
+    check_step(state, part, "eval_params(tx, params, state)")
     boundary = Boundary(params, "parameters", part)
     inner = boundary.inward(params, "parameters")
     signals = Signals(step=jnp.asarray(state["step"]), leaves=boundary.names())

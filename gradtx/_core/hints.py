@@ -59,7 +59,8 @@ def instead_of_static(value: Any) -> str:
 
 def instead_of_transformation(value: Any) -> str:
     if isinstance(value, float | int) and not isinstance(value, bool):
-        return " Write trace(0.9) for v = 0.9 v + g, or ema(0.9) for v = 0.9 v + 0.1 g."
+        momentum = " Write trace(0.9) for v = 0.9 v + g, or ema(0.9) for v = 0.9 v + 0.1 g."
+        return momentum if 0 <= value < 1 else " A number stands in its place: are two arguments swapped?"
     if value is None:
         return " Write identity() for none, or leave the argument out where it has a default."
     if hasattr(value, "at_step"):

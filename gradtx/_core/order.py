@@ -1,10 +1,14 @@
-"""What may stand behind the learning rate: a chain whose parts cannot be meant as they stand is refused when it is made."""
+"""What may stand where in a chain: one whose parts cannot be meant as they stand is refused when it is made."""
 
 import typing
 from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, TypeAlias
 
 from gradtx._core.call import Call
 from gradtx._core.types import LearningRate
+
+Place: TypeAlias = Literal["first", "last", "anywhere"]
+"""Where in a chain a part has to stand: it takes the gradient anew, nothing may change what it makes, or it changes nothing."""
 
 _RATE = typing.get_args(LearningRate)[1]
 
@@ -36,6 +40,12 @@ def _points_downhill(tx: Call) -> bool:
 
 
 def check_order(parts: Sequence[Call]) -> None:
+    """Refuse a chain whose parts cannot be meant in this order."""
+    _check_directions(parts)
+    _check_ends(parts)
+
+
+def _check_directions(parts: Sequence[Call]) -> None:
     """Refuse a second learning rate, what points uphill behind the first, and what points downhill before it."""
     rated: tuple[int, Call] | None = None
     early: tuple[int, Call] | None = None
@@ -63,3 +73,44 @@ def check_order(parts: Sequence[Call]) -> None:
         rated = rated or (rate and (k, rate))
         downhill = None if rated else found(part, _points_downhill)
         early = early or (downhill and (k, downhill))
+
+
+def stands(tx: Call, place: Place) -> Call | None:
+    """The part that `tx` is or runs which has to stand in that place."""
+    return found(tx, lambda part: part.form.stands == place)
+
+
+def _changes_nothing(tx: Call) -> bool:
+    return all(map(_changes_nothing, moved_by(tx))) if tx.form.renames else tx.form.stands == "anywhere"
+
+
+def _instead(part: Call, last: Call) -> str:
+    """What to write where `part` stands behind `last`, which has to be the last."""
+    name, before = part.form.name, last.form.name
+    if any(moved_by(last)):
+        return f"Put it into what that wraps: {before}(chain(..., {name}(...)))."
+    if found(part, _points_downhill):
+        return f"Leave {name}(...) out."
+    return f"Leave {name}(...) out, or put it before, where it changes the gradient: chain({name}(...), {before}(...))."
+
+
+def _check_ends(parts: Sequence[Call]) -> None:
+    """Refuse what stands before a part that takes the gradient anew, and what stands behind one whose updates nothing may change."""
+    before: tuple[int, Call] | None = None
+    ended: tuple[int, Call] | None = None
+    for k, part in enumerate(parts, start=1):
+        if _changes_nothing(part):
+            continue
+        begins, ends = stands(part, "first"), stands(part, "last")
+        if before and begins:
+            name, lost = begins.form.name, before[1].form.name
+            raise ValueError(
+                f"chain: part {k}, {name}(...), has to stand first: it takes the gradient anew, and what part {before[0]}, {lost}(...), "
+                f"does before it is lost. Write chain({name}(...), {lost}(...))."
+            )
+        if ended:
+            raise ValueError(
+                f"chain: part {k}, {part.form.name}(...), stands behind part {ended[0]}, {ended[1].form.name}(...), which has to stand "
+                f"last: its updates lead to where the weights should be, and nothing may change them. {_instead(part, ended[1])}"
+            )
+        before, ended = before or (k, part), ends and (k, ends)

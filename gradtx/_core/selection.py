@@ -14,6 +14,15 @@ from gradtx._core.types import PyTree
 from gradtx._core.view import View, as_it_is
 
 
+def _listed(names: list[str]) -> str:
+    return f"{', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
+
+
+def no_vector(path: str, leaf: Any) -> bool:
+    """For rules that treat vectors apart: what has two axes as it is seen where the rule runs, within `layerwise` layer by layer."""
+    return leaf.ndim > 1
+
+
 @final
 @dataclasses.dataclass(frozen=True)
 class Selection:
@@ -31,10 +40,21 @@ class Selection:
         seen = [self._seen(path, leaf) for path, leaf in entries]
         chosen = [self._means(name, leaf) for name, leaf in seen]
         if isinstance(self.where, str | re.Pattern) and seen and not any(chosen) and not self._means_untrained(self.where):
-            names = list(dict.fromkeys(name for name, _ in seen))
-            listed = f"{', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
+            listed = _listed(list(dict.fromkeys(name for name, _ in seen)))
             raise ValueError(f"{self.part}: where={self.where!r} matches no leaf; the paths are {listed}.")
+        if isinstance(self.where, Roles) and seen and not any(chosen):
+            self._check_role(self.where)
         return structure.unflatten(chosen)
+
+    def _check_role(self, table: Roles) -> None:
+        """Make sure that some leaf of the user's tree, if not of a group of it, has a role that is meant."""
+        leaves = list(self.leaves.entries.values()) if self.leaves else []
+        meant = [pattern for pattern, found in table.rules if table.only is None or found.arguments["name"] in table.only]
+        if not leaves or any(table.chooses(*leaf) for leaf in leaves) or any(map(self._means_untrained, meant)):
+            return
+        roles = ((name, table.of(name, leaf)) for name, leaf in leaves)
+        listed = _listed([f"{name} ({found.arguments['name'] if found else 'none'})" for name, found in roles])
+        raise ValueError(f"{self.part}: where={table} means no leaf; the roles are {listed}. Mend the pattern of a rule.")
 
     def views(self, tree: PyTree) -> PyTree:
         """How each leaf of `tree` is seen layer by layer: in the axes of its role, or as it is where leaves are not chosen by role."""
@@ -52,13 +72,16 @@ class Selection:
         return role.view(leaf.shape, name)
 
     def _seen(self, path: tuple[Any, ...], inner: Any) -> tuple[str, Any]:
-        """The user's leaf at `path` by name, as far as it is known."""
+        """The user's leaf at `path` by name, as far as it is known and asked for."""
         name, leaf = self.leaves.at(path, inner) if self.leaves else (jax.tree_util.keystr(path), inner)
+        if self.where is no_vector:
+            return name, inner
         return name, leaf if self.leaves is None or self.leaves.called == "parameters" else OfUpdate(leaf, self.part)
 
     def _means_untrained(self, pattern: Pattern) -> bool:
         """Whether the pattern is of leaves that nobody trains, integers among them: then it is no misspelling."""
-        return self.leaves is not None and any(fits(pattern, name, None, self.part) for name in self.leaves.untrained)
+        names = self.leaves.untrained if self.leaves and not callable(pattern) else ()
+        return any(fits(pattern, name, None, self.part) for name in names)
 
     def _means(self, name: str, leaf: Any) -> bool:
         if isinstance(self.where, Roles):

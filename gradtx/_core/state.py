@@ -12,14 +12,11 @@ from gradtx._core.types import PyTree
 _ANEW = "Make a new one with init(params)"
 
 
-def check_step(state: PyTree, part: str) -> None:
-    """Make sure that the state is a dict that counts its steps."""
+def check_step(state: PyTree, part: str, order: str = "update(gradients, state, params)") -> None:
+    """Make sure that the state is a dict that counts its steps; `order` is how the call is written."""
     if not isinstance(state, dict) or "step" not in state:
         given = f"a dict of {', '.join(map(str, state)) or 'nothing'}" if isinstance(state, dict) else type(state).__name__
-        raise TypeError(
-            f"{part}: the state must be what init(params) returned (a dict with 'step'), got {given}. "
-            "The order is update(gradients, state, params)."
-        )
+        raise TypeError(f"{part}: the state must be what init(params) returned (a dict with 'step'), got {given}. The order is {order}.")
     step = state["step"]
     if not is_array(step) or not jnp.issubdtype(jnp.result_type(step), jnp.integer):
         raise TypeError(f"{part}: the state has {shown(step)} at step, where an integer counts the steps. {_ANEW}, or cast it to int32.")

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, cast, final
 
 import numpy as np
 
@@ -32,11 +32,12 @@ _IN_WORDS: dict[Any, str] = {
 class StaticKind(Kind):
     """A string, bool, shape-like int, function or tuple of them: part of the structure, compared by value.
 
-    `choices` are the only values, `types` the only types it may have; empty means any.
+    `choices` are the only values, `types` the only types it may have; empty means any. `least` is its smallest value.
     """
 
     choices: tuple[Any, ...] = ()
     types: tuple[Any, ...] = ()
+    least: int | None = None
     dynamic = False
 
     def accept(self, value: Any, where: str) -> Any:
@@ -52,6 +53,8 @@ class StaticKind(Kind):
         if self.types and type(value) not in self.types and not (Callable in self.types and callable(value)):
             words = " or ".join(_IN_WORDS[kind] for kind in self.types)
             raise TypeError(f"{where} must be {words}, got {shown(value)}. It is part of the optimizer's structure.")
+        if self.least is not None and cast(int, value) < self.least:
+            raise ValueError(f"{where} must be at least {self.least}, got {value}.")
         return value
 
     def resolve(self, value: Any, where: str, context: Any) -> Any:

@@ -17,7 +17,7 @@ from gradtx._core.flow import Flow
 from gradtx._core.hints import instead_of_transformation
 from gradtx._core.joint import Check
 from gradtx._core.kinds import Kind, shown
-from gradtx._core.order import check_order
+from gradtx._core.order import Place, check_order
 from gradtx._core.run import Context, check_label, init_entries, labels, update_entries
 from gradtx._core.types import PyTree
 
@@ -135,13 +135,19 @@ Moment: TypeAlias = Annotated[GradientTransformation, TransformationKind(statist
 def transformation(body: Callable[P, Any]) -> Callable[P, GradientTransformation]: ...
 @overload
 def transformation(
-    *, averages: bool | Callable[[Any, Any], bool] = False, uphill: bool | None = None, evaluates: bool = False, check: Check | None = None
+    *,
+    averages: bool | Callable[[Any, Any], bool] = False,
+    uphill: bool | None = None,
+    stands: Place | None = None,
+    evaluates: bool = False,
+    check: Check | None = None,
 ) -> Callable[[Callable[P, Any]], Callable[P, GradientTransformation]]: ...
 def transformation(
     body: Callable[..., Any] | None = None,
     *,
     averages: bool | Callable[[Any, Any], bool] = False,
     uphill: bool | None = None,
+    stands: Place | None = None,
     evaluates: bool = False,
     check: Check | None = None,
 ) -> Any:
@@ -153,8 +159,9 @@ def transformation(
     `gradient` (the one behind the updates), `step`, `average`, or an extra the caller passes. Inside, leaves are real and float32 or wider.
 
     `averages=True` says that the updates become a running average, so that the gradient behind them stays what it was before;
-    `uphill=True` that it adds what points uphill and belongs before a learning rate, like decay (False: behind); `evaluates=True` that it
-    returns a third function, `evaluate(params, state)`, the parameters to evaluate at (`eval_params`); `check` as in `schedule`.
+    `uphill=True` that it adds what points uphill and belongs before a learning rate, like decay (False: behind); `stands` that it is the
+    `"first"` of a chain (it takes the gradient anew), the `"last"` (nothing may change its updates), or changes nothing (`"anywhere"`);
+    `evaluates=True` that it returns a third function, `evaluate(params, state)`, for `eval_params`; `check` as in `schedule`.
 
     ```python
     import gradtx, jax
@@ -169,7 +176,8 @@ def transformation(
     ```
     """
     if body is None:
-        return functools.partial(factory, GradientTransformation, averages=averages, uphill=uphill, evaluates=evaluates, check=check)
+        traits = {"averages": averages, "uphill": uphill, "stands": stands, "evaluates": evaluates, "check": check}
+        return functools.partial(factory, GradientTransformation, **traits)
     return factory(GradientTransformation, body)
 
 
@@ -210,7 +218,7 @@ def foreign(init_fn: Callable[..., Any], update_fn: Callable[..., Any]) -> Any:
     return init, update
 
 
-@transformation
+@transformation(stands="anywhere")
 def identity() -> Any:
     """Leave the updates as they are: the unit of `chain`."""
     return (lambda params: None), (lambda updates, state: (updates, state))

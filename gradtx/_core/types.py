@@ -8,6 +8,7 @@ import jax
 from gradtx._core.annotations import TupleKind
 from gradtx._core.kinds import Interval, KeyKind, NumberKind, TreeKind
 from gradtx._core.schedule import Schedule, ScheduleKind
+from gradtx._core.structure import StaticKind
 
 PyTree: TypeAlias = Any
 """A pytree of arrays: parameters, gradients, updates, state."""
@@ -43,6 +44,9 @@ LearningRate: TypeAlias = Annotated[
 
 Key: TypeAlias = Annotated[int | jax.Array, KeyKind()]
 """A random key, or the integer seed of one."""
+
+Count: TypeAlias = Annotated[int, StaticKind(types=(int,), least=1)]
+"""An integer of at least 1, part of the structure."""
 
 Tree: TypeAlias = Annotated[PyTree, TreeKind()]
 """A pytree of numbers or arrays."""

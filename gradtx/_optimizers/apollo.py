@@ -5,7 +5,7 @@ from typing import Any, Literal
 from gradtx._bases.random import random_basis
 from gradtx._core.selection import Where
 from gradtx._core.transformation import chain, transformation
-from gradtx._core.types import Decay, Key, LearningRate, NonNegative, Positive
+from gradtx._core.types import Count, Decay, Key, LearningRate, NonNegative, Positive
 from gradtx._moments.ema import ema
 from gradtx._schedules.adam_correction_schedule import adam_correction_schedule
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
@@ -24,14 +24,14 @@ def apollo(
     learning_rate: LearningRate,
     where: Where,
     key: Key,
-    rank: int = 256,
+    rank: Count = 256,
     b1: Decay = 0.9,
     b2: Decay = 0.999,
     eps: Positive = 1e-8,
     weight_decay: NonNegative = 0.0,
     factor: NonNegative = 1.0,
     growth: Positive = 1.01,
-    every: int = 200,
+    every: Count = 200,
     per: Literal["channel", "leaf"] = "channel",
 ) -> Any:
     """The gradient, channels scaled as by Adam in random directions, AdamW for the rest: W ← W − η (α G diag(s) + λ W).

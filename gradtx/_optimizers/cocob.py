@@ -7,7 +7,7 @@ from gradtx._core.types import LearningRate, Positive
 from gradtx._transforms.bet_on_coins import bet_on_coins
 
 
-@transformation
+@transformation(stands="last")
 def cocob(learning_rate: LearningRate = 1.0, alpha: Positive = 100.0, eps: Positive = 1e-8) -> Any:
     """Coin betting for each weight: θ ← θ₀ − s (L + R) / (L max(G + L, α L)), of sums s, G, the largest L and the reward R of g.
 

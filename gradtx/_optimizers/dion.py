@@ -4,7 +4,7 @@ from typing import Any
 
 from gradtx._core.selection import Where
 from gradtx._core.transformation import chain, transformation
-from gradtx._core.types import Decay, Key, LearningRate, NonNegative, Positive
+from gradtx._core.types import Count, Decay, Key, LearningRate, NonNegative, Positive
 from gradtx._storage.codec import Codec
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.low_rank import orthonormal_low_rank
@@ -20,7 +20,7 @@ def dion(
     learning_rate: LearningRate,
     where: Where,
     key: Key,
-    rank_divisor: int = 4,
+    rank_divisor: Count = 4,
     momentum: Decay = 0.95,
     weight_decay: NonNegative = 0.01,
     b1: Decay = 0.9,

@@ -7,7 +7,7 @@ from gradtx._core.types import LearningRate, NonNegative, Positive
 from gradtx._transforms.follow_regularized_leader import follow_regularized_leader
 
 
-@transformation
+@transformation(stands="last")
 def ftrl(learning_rate: LearningRate, beta: Positive = 1.0, l1: NonNegative = 0.0, l2: NonNegative = 0.0) -> Any:
     """AdaGrad's steps with weights that are exactly 0 under an L1 penalty: θ ← −(z − sign(z) λ₁)₊ / ((β + √n)/η + λ₂).
 

@@ -5,7 +5,7 @@ from typing import Any
 from gradtx._bases.low_rank import low_rank_basis
 from gradtx._core.selection import Where
 from gradtx._core.transformation import chain, transformation
-from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
+from gradtx._core.types import Count, Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.ema import ema
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
@@ -22,13 +22,13 @@ from gradtx._wrappers.partition import adam_elsewhere
 def galore(
     learning_rate: LearningRate,
     where: Where,
-    rank: int = 128,
+    rank: Count = 128,
     b1: Decay = 0.9,
     b2: Decay = 0.999,
     eps: Positive = 1e-8,
     weight_decay: NonNegative = 0.0,
     factor: NonNegative = 0.25,
-    every: int = 200,
+    every: Count = 200,
 ) -> Any:
     """Adam in the largest singular directions of the gradient for matrices, AdamW for the rest: W ← W − η (α P adam(Pᵀ G) + λ W).
 

@@ -5,7 +5,7 @@ from typing import Any
 from gradtx._bases.kl import kl_eigensystem
 from gradtx._core.selection import Where
 from gradtx._core.transformation import chain, transformation
-from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
+from gradtx._core.types import Count, Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.ema import ema
 from gradtx._moments.stored import stored
 from gradtx._storage.codec import Codec
@@ -28,7 +28,7 @@ def kl_shampoo(
     weight_decay: NonNegative = 0.01,
     matrix_eps: Positive = 1e-8,
     initial: Positive = 0.1,
-    every: int = 10,
+    every: Count = 10,
     max_size: int = 8192,
     block: int | None = None,
     b2: Decay = 0.98,

@@ -7,7 +7,7 @@ from gradtx._core.types import Decay, LearningRate, Positive
 from gradtx._transforms.dual_average import dual_average
 
 
-@transformation
+@transformation(stands="last")
 def madgrad(learning_rate: LearningRate, momentum: Decay = 0.9, eps: Positive = 1e-6) -> Any:
     """Dual averaging with a cube root: θ ← momentum θ + (1 − momentum)(θ₀ − s / (ν^⅓ + eps)), s and ν sums of λ g and λ g², λ = η √t.
 

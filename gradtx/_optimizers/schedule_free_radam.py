@@ -17,7 +17,7 @@ from gradtx._transforms.scale_by_rms import scale_by_rms
 from gradtx._wrappers.schedule_free import schedule_free
 
 
-@transformation
+@transformation(stands="last")
 def schedule_free_radam(
     learning_rate: LearningRate,
     b1: OpenDecay = 0.9,

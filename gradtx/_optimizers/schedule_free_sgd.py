@@ -9,7 +9,7 @@ from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._wrappers.schedule_free import schedule_free
 
 
-@transformation
+@transformation(stands="last")
 def schedule_free_sgd(learning_rate: LearningRate, b1: OpenDecay = 0.9, weight_decay: NonNegative = 0.0) -> Any:
     """Gradient descent with averaging in the place of a schedule: z ← z − η (∇f(y) + λ y), x the average of z, y between them.
 

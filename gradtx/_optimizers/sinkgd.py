@@ -4,7 +4,7 @@ from typing import Any
 
 from gradtx._core.selection import Where
 from gradtx._core.transformation import chain, transformation
-from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
+from gradtx._core.types import Count, Decay, LearningRate, NonNegative, Positive
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.normalize_rows import sinkhorn
 from gradtx._transforms.scale import scale
@@ -22,7 +22,7 @@ def sinkgd(
     eps: Positive = 1e-8,
     weight_decay: NonNegative = 0.0,
     factor: NonNegative = 0.05,
-    iterations: int = 5,
+    iterations: Count = 5,
 ) -> Any:
     """The gradient with rows and columns of one size for matrices, AdamW for the rest: W ← W − η (α sinkhorn(G) + λ W).
 

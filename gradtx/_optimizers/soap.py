@@ -5,7 +5,7 @@ from typing import Any
 from gradtx._bases.kronecker import kronecker_eigenbasis
 from gradtx._core.selection import Where
 from gradtx._core.transformation import chain, transformation
-from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
+from gradtx._core.types import Count, Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.bias_correction import bias_correction
 from gradtx._moments.ema import ema
 from gradtx._moments.stored import stored
@@ -28,7 +28,7 @@ def soap(
     eps: Positive = 1e-8,
     weight_decay: NonNegative = 0.01,
     decay: Decay = 0.95,
-    every: int = 10,
+    every: Count = 10,
     max_size: int = 8192,
     storage: Codec | None = None,
 ) -> Any:

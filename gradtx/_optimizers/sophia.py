@@ -4,18 +4,18 @@ from typing import Any
 
 from gradtx._core.selection import Where
 from gradtx._core.transformation import chain, transformation
-from gradtx._core.types import Decay, Key, LearningRate, NonNegative, Positive
+from gradtx._core.types import Count, Decay, Key, LearningRate, NonNegative, Positive
 from gradtx._moments.ema import ema
 from gradtx._moments.stored import stored
 from gradtx._storage.codec import Codec
 from gradtx._transforms.add_decayed_weights import add_decayed_weights
 from gradtx._transforms.clip import clip
-from gradtx._transforms.scale_by_hessian_diagonal import check_every, scale_by_hessian_diagonal
+from gradtx._transforms.scale_by_hessian_diagonal import scale_by_hessian_diagonal
 from gradtx._transforms.scale_by_learning_rate import scale_by_learning_rate
 from gradtx._transforms.scale_by_momentum import scale_by_momentum
 
 
-@transformation(check=check_every)
+@transformation
 def sophia(
     learning_rate: LearningRate,
     key: Key,
@@ -25,7 +25,7 @@ def sophia(
     eps: Positive = 1e-12,
     weight_decay: NonNegative = 0.2,
     where: Where = None,
-    every: int = 10,
+    every: Count = 10,
     storage: Codec | None = None,
 ) -> Any:
     """Momentum over clipped curvature: θ ← θ − η (clip(m / max(γ h, eps), ±1) + λ θ), h an average of the Hessian's diagonal.

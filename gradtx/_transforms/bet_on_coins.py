@@ -34,7 +34,7 @@ def _step(
     return start - share * (1 + reward / largest) - param
 
 
-@transformation(averages=True)
+@transformation(averages=True, stands="last")
 def bet_on_coins(learning_rate: LearningRate, alpha: Positive, eps: Positive) -> Any:
     """Step to θ₀ − s (L + R) / (L max(G + L, α L)), of c = η u: s = Σ c, G = Σ |c|, L = max |c|, R ← max(R − c (θ − θ₀), 0).
 

@@ -21,7 +21,7 @@ def _step(param: jax.Array, start: jax.Array, total: jax.Array, squares: jax.Arr
     return (1 - momentum) * (target - param)
 
 
-@transformation(averages=True)
+@transformation(averages=True, stands="last")
 def dual_average(learning_rate: LearningRate, momentum: Decay, eps: Positive) -> Any:
     """Step towards z = θ₀ − s / (ν^⅓ + eps): u ← (1 − momentum)(z − θ), with s ← s + λ u, ν ← ν + λ u², λ = η √t.
 

@@ -27,7 +27,7 @@ def _move(param: jax.Array, z: jax.Array, squares: jax.Array, *, learning_rate: 
     return -learning_rate * beyond / (beta + root(squares) + learning_rate * l2) - param
 
 
-@transformation(averages=True)
+@transformation(averages=True, stands="last")
 def follow_regularized_leader(learning_rate: LearningRate, beta: Positive = 1.0, l1: NonNegative = 0.0, l2: NonNegative = 0.0) -> Any:
     """Move to the minimum of the linearised losses so far and the penalties: u ← w − θ, w = −(z − sign(z) λ₁)₊ / ((β + √n)/η + λ₂).
 

@@ -9,7 +9,7 @@ from gradtx._core.matrices import check_matrices, gathered, placed, product, who
 from gradtx._core.numerics import cut_off, leafwise, root
 from gradtx._core.random import leaf_keys
 from gradtx._core.transformation import transformation
-from gradtx._core.types import Key, Positive, PyTree
+from gradtx._core.types import Count, Key, Positive, PyTree
 
 
 def _first(params: PyTree, ranks: PyTree, key: Any) -> PyTree:
@@ -68,28 +68,24 @@ def _part(name: str, key: Any, eps: Any, rank_of: Any, result: Any) -> Any:
 
 
 @transformation
-def low_rank(rank: int, key: Key, eps: Positive = 1e-8) -> Any:
+def low_rank(rank: Count, key: Key, eps: Positive = 1e-8) -> Any:
     """Replace each matrix by its part in `rank` directions: u ← P Rᵀ, P = orth(u Q), R = uᵀ P, Q the columns of the last R.
 
     One power iteration a step finds the largest singular directions of matrices that change slowly. `key` draws the first Q.
     `error_feedback(low_rank(4, key))` sends later what it leaves out. P is a constant to derivatives. Every leaf must be a
     matrix. (PowerSGD: Vogels et al. 2019, arXiv 1905.13727, algorithm 1, with columns of length 1. Their package takes the sides by turns.)
     """
-    if rank < 1:
-        raise ValueError(f"low_rank: rank must be at least 1, got {rank}.")
     return _part("low_rank", key, eps, lambda m, n: min(rank, m, n), lambda u, left, right, new: (_outer(u, left, right), new))
 
 
 @transformation
-def orthonormal_low_rank(rank_divisor: int, key: Key, eps: Positive = 1e-8) -> Any:
+def orthonormal_low_rank(rank_divisor: Count, key: Key, eps: Positive = 1e-8) -> Any:
     """Replace each matrix by one of about equal singular values in few directions: u ← P Qᵀ, P = orth(u Q), R = uᵀ P, Q ← R / ‖R_j‖.
 
     There are min(m, n) / `rank_divisor` directions, rounded up. What it captures of u is P Rᵀ, which `error_feedback` takes for what was
     sent. `key` draws the first Q; P is a constant to derivatives. Every leaf must be a matrix. (Dion: Ahn et al. 2025, arXiv
     2504.05295, algorithm 1.)
     """
-    if rank_divisor < 1:
-        raise ValueError(f"orthonormal_low_rank: rank_divisor must be at least 1, for all directions, got {rank_divisor}.")
 
     def result(u: PyTree, left: PyTree, right: PyTree, new: Any) -> Any:
         return _outer(u, left, _normalized(right, eps=eps)), new, {"captured": _outer(u, left, right)}

@@ -7,7 +7,7 @@ import jax
 from gradtx._core.matrices import check_matrices, over_norm
 from gradtx._core.numerics import leafwise
 from gradtx._core.transformation import transformation
-from gradtx._core.types import Positive, PyTree
+from gradtx._core.types import Count, Positive, PyTree
 
 
 @leafwise
@@ -47,7 +47,7 @@ def normalize_columns(eps: Positive) -> Any:
 
 
 @transformation
-def sinkhorn(iterations: int = 5, eps: Positive = 1e-8) -> Any:
+def sinkhorn(iterations: Count = 5, eps: Positive = 1e-8) -> Any:
     """Give rows and columns a root mean square of 1, by turns: u_i ← √n u_i / (‖u_i‖ + eps), then u_j ← √m u_j / (‖u_j‖ + eps).
 
     `iterations` pairs of both, in one loop. It remembers nothing and needs no product of matrices. (Scetbon et al. 2025,

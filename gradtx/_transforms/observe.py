@@ -16,7 +16,7 @@ from gradtx._core.types import PyTree
 _MARK = "observed "
 
 
-@transformation
+@transformation(stands="anywhere")
 def observe(name: str, measure: Callable[..., Any], moment: Moment = identity()) -> Any:
     """Keep a scalar of the flow in the state and leave the updates as they are; `observations(state)` reads it.
 

@@ -24,7 +24,7 @@ def _retracted(u: jax.Array, param: jax.Array, radius: jax.Array) -> jax.Array:
     return radius * over_norm(moved, TINY, axes=tuple(range(u.ndim))).reshape(u.shape) - param
 
 
-@transformation
+@transformation(uphill=False)
 def retract_to_sphere() -> Any:
     """Step in units of the first norm of each weight, and back to that norm: u ← ρ (θ + ρ u) / ‖θ + ρ u‖ − θ with ρ = ‖θ₀‖.
 

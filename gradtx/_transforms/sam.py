@@ -11,7 +11,7 @@ from gradtx._core.transformation import stateless, transformation
 from gradtx._core.types import NonNegative, PyTree
 
 
-@transformation
+@transformation(stands="first")
 def sam(radius: NonNegative = 0.05) -> Any:
     """Replace the gradient by that at the worst point nearby: u ← ∇f(θ + ρ u / ‖u‖).
 

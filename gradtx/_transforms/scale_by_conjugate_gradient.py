@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from gradtx._core.numerics import matched, widest
 from gradtx._core.transformation import stateless, transformation
-from gradtx._core.types import NonNegative, PyTree
+from gradtx._core.types import Count, NonNegative, PyTree
 
 
 class _Solve(NamedTuple):
@@ -61,14 +61,8 @@ def conjugate_gradient(product: Callable[[PyTree], PyTree], target: PyTree, iter
     return jax.tree.map(lambda x, fallback: jnp.where(moved, x, fallback), solved.solution, target)
 
 
-def check_iterations(iterations: int) -> None:
-    """Refuse a solve without a step, which would be gradient descent under another name."""
-    if iterations < 1:
-        raise ValueError(f"iterations must be at least 1, got {iterations}.")
-
-
-@transformation(check=check_iterations)
-def scale_by_conjugate_gradient(damping: NonNegative, iterations: int, tolerance: NonNegative) -> Any:
+@transformation
+def scale_by_conjugate_gradient(damping: NonNegative, iterations: Count, tolerance: NonNegative) -> Any:
     """Solve for the Newton direction without the Hessian: u ≈ (H + λ I)⁻¹ u by conjugate gradients.
 
     Each of the `iterations` costs one Hessian-vector product, about two gradients. The solve stops at a residual of

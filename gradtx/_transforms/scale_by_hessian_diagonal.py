@@ -11,7 +11,7 @@ from gradtx._core.numerics import averaged, cut_off, leafwise
 from gradtx._core.random import leaf_keys
 from gradtx._core.transformation import transformation
 from gradtx._core.trees import path_name
-from gradtx._core.types import Decay, Key, Positive, PyTree
+from gradtx._core.types import Count, Decay, Key, Positive, PyTree
 
 
 @leafwise
@@ -42,14 +42,8 @@ def _handed_in(diagonal: PyTree, like: PyTree) -> PyTree:
     return jax.tree_util.tree_map_with_path(of_leaf, like)
 
 
-def check_every(every: int) -> None:
-    """Refuse intervals of no step."""
-    if every < 1:
-        raise ValueError(f"every={every} must be at least 1: the curvature is looked at in each such step.")
-
-
-@transformation(check=check_every)
-def scale_by_hessian_diagonal(decay: Decay, gamma: Positive, eps: Positive, key: Key, every: int = 10) -> Any:
+@transformation
+def scale_by_hessian_diagonal(decay: Decay, gamma: Positive, eps: Positive, key: Key, every: Count = 10) -> Any:
     """Divide by an average of the Hessian's diagonal: u ← u / max(γ h, eps), with h ← β h + (1 − β) ĥ in each `every`-th step.
 
     ĥ is Hutchinson's estimate z ⊙ H z, z ~ N(0, I), from the extra `value_fn` and the parameters, or the tree that the

@@ -21,7 +21,7 @@ def _fast(u: jax.Array, slow: jax.Array, param: jax.Array, *, due: Any) -> jax.A
     return jnp.where(due > 0, slow - param, u)
 
 
-@transformation(evaluates=True)
+@transformation(evaluates=True, stands="last")
 def lookahead(inner: GradientTransformation, k: Positive = 5.0, alpha: Fraction = 0.5) -> Any:
     """Every `k` steps move slow weights towards where `inner` went, and start it from them: φ ← φ + α (θ − φ), θ ← φ.
 

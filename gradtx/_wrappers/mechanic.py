@@ -29,7 +29,7 @@ def _check(betas: tuple[Any, ...]) -> None:
             raise ValueError(f"betas[{k}] must be in [0, 1), got {beta}. It is the weight of the past.")
 
 
-@transformation(check=_check)
+@transformation(stands="last", check=_check)
 def mechanic(
     inner: GradientTransformation,
     weight_decay: NonNegative = 0.01,

@@ -21,7 +21,7 @@ def _moved(y: jax.Array, x: jax.Array, z: jax.Array, *, b1: Any, c: Any) -> jax.
     return (1 - b1) * z + b1 * (x + c * (z - x)) - y
 
 
-@transformation(evaluates=True)
+@transformation(evaluates=True, stands="last")
 def schedule_free(inner: GradientTransformation, learning_rate: LearningRate, b1: OpenDecay = 0.9, weight_power: NonNegative = 2.0) -> Any:
     """Train at y = (1 − β) z + β x, where z takes the steps of `inner` and x is their weighted average: no schedule needs an end.
 
@@ -45,7 +45,8 @@ def schedule_free(inner: GradientTransformation, learning_rate: LearningRate, b1
         weights = state["weights"] + weight
         c = weight / jnp.where(weights > 0, weights, 1)
         z = jax.tree.map(jnp.add, state["z"], moved.updates)
-        x = _average(params, state["z"], b1=state["b1"])
+        before = jax.tree.map(jnp.subtract, z, moved.updates)  # from the new z, so that the old one may be overwritten
+        x = _average(params, before, b1=state["b1"])
         fast = _moved(params, x, z, b1=b1, c=c)
         new = {"z": z, "largest": largest, "weights": weights, "b1": jnp.asarray(b1, dtype), "inner": inner_state}
         return moved.moved(fast), new

@@ -2,7 +2,7 @@
 
 import gradtx as gx
 from gradtx.testing import Case
-from tests.cases.exemptions import HALF, MAXIMA, MEANS, by_shape, draws, whole_leaf
+from tests.cases.exemptions import HALF, MAXIMA, MEANS, draws, whole_leaf
 
 SMALL = 9
 """A size that the matrix of the laws has and its vector has not."""
@@ -21,8 +21,8 @@ CASES = [
     Case(gx.scale_by_param_block_rms(0.1), survives="all", exempt=whole_leaf()),
     Case(gx.adafactor(0.1, 0.9), exempt=whole_leaf()),
     Case(gx.adafactor(0.1, 0.9, storage=gx.rank_one(2)), name="adafactor, factored", exempt=whole_leaf() | {"no_leaf_is_gathered": MEANS}),
-    Case(gx.adam_mini(0.1), exempt=whole_leaf() | by_shape() | {"no_leaf_is_gathered": MEANS}),
+    Case(gx.adam_mini(0.1), exempt=whole_leaf() | {"no_leaf_is_gathered": MEANS}),
     Case(gx.scale_by_confidence(gx.ema(0.9), gx.ema(0.99), 1e-6)),
-    Case(gx.came(0.1), exempt=whole_leaf() | by_shape() | {"no_leaf_is_gathered": MEANS}),
+    Case(gx.came(0.1), exempt=whole_leaf() | {"no_leaf_is_gathered": MEANS}),
     Case(gx.sm3(0.1), exempt=whole_leaf() | {"no_leaf_is_gathered": MAXIMA}),
 ]
