@@ -142,6 +142,8 @@ def _batches(optimizers: Any, where: str) -> Iterator[tuple[Packed, int]]:
         return
     leaves = jax.tree.leaves(optimizers)
     lengths = {np.shape(leaf)[0] if np.shape(leaf) else 0 for leaf in leaves}
+    if leaves and all(np.shape(leaf)[:1] == (0,) for leaf in leaves):
+        raise ValueError(f"sweep: {where} is a batch without members. Leave it out.")
     if len(lengths) == 1 and 0 not in lengths:
         yield packed(optimizers), lengths.pop()
     else:
