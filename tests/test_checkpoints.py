@@ -361,7 +361,7 @@ def test_a_later_version_is_no_damage(tmp_path, monkeypatch):
 def test_mistakes_are_errors(tmp_path):
     with pytest.raises(ValueError, match="Write step="):
         training.save(tmp_path, params=PARAMS)
-    with pytest.raises(ValueError, match=r"a whole number of at least 0, got 1\\.5"):
+    with pytest.raises(ValueError, match=r"a whole number of at least 0, got 1\.5"):
         training.save(tmp_path, step=1.5, params=PARAMS)
     with pytest.raises(ValueError, match="keep must be at least 1"):
         training.save(tmp_path, step=1, keep=0)
