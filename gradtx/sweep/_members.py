@@ -135,7 +135,7 @@ def plan(train: Callable[..., Any], optimizers: Any, others: tuple[Any, ...]) ->
 def by_structure(optimizers: Any) -> list[tuple[np.ndarray, GradientTransformation]]:
     """Optimizers, batches of them or lists of these as one batch for each structure, with the numbers of its members."""
     batches = list(_batches(optimizers, "optimizers"))
-    return [(numbers, batch.tree(batch.leaves)) for batch, numbers in _grouped(batches)]
+    return [(numbers, batch.tree([jax.numpy.asarray(leaf) for leaf in batch.leaves])) for batch, numbers in _grouped(batches)]
 
 
 def _batches(optimizers: Any, where: str) -> Iterator[tuple[Packed, int]]:
