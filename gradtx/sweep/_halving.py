@@ -40,7 +40,7 @@ def successive_halving(run: Run, optimizers: Any, key: Key, *, steps: int, facto
     for each rung and structure. It saves most where early scores say much about late ones, which schedules that end at a fixed step do
     not. (Jamieson & Talwalkar 2016, arXiv 1502.07943.)
     """
-    whole = all(isinstance(number, int | np.integer) for number in (steps, factor, 1 if rungs is None else rungs))
+    whole = all(number == int(number) for number in (steps, factor, 1 if rungs is None else rungs))
     if not whole or steps < 1 or factor < 2 or (rungs is not None and rungs < 1):
         raise ValueError(
             "successive_halving: steps and rungs must be at least 1 and factor at least 2, whole numbers, "

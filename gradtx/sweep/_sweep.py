@@ -38,7 +38,7 @@ def sweep(
     A member that diverges shows in `results.diverged` and disturbs no other. `progress` may be a function of a `Progress`.
     """
     members = plan(train, optimizers, others)
-    if chunk is not None and not (isinstance(chunk, int | np.integer) and chunk >= 1):
+    if chunk is not None and (chunk < 1 or chunk != int(chunk)):
         raise ValueError(f"sweep: chunk must be a whole number of at least 1, got {chunk!r}.")
     mesh = member_mesh(mesh)
     programs = [program(train, members, group, mesh) for group in members.groups]

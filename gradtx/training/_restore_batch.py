@@ -11,8 +11,8 @@ from gradtx._core.types import PyTree
 
 def members_in(state: PyTree) -> int | None:
     """How many members a state is of, None for that of one optimizer."""
-    count = state.get("step") if isinstance(state, dict) else None
-    return count.shape[0] if getattr(count, "ndim", 0) == 1 else None
+    steps = jnp.shape(state["step"]) if isinstance(state, dict) and "step" in state else ()
+    return steps[0] if len(steps) == 1 else None
 
 
 def member(tree: PyTree, k: int) -> PyTree:
