@@ -94,6 +94,27 @@ def test_codecs_change_in_layers_and_bases(tmp_path):
     assert not all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(now), jax.tree.leaves(state), strict=True))
 
 
+INT8, COMPANDED = gx.int8(smallest=4), gx.companded(smallest=4)
+CODED = {
+    "two in a partition": (
+        gx.partition(("k", gx.adam(1e-3, storage=INT8)), (None, gx.adam(1e-3, storage=COMPANDED))),
+        gx.partition(("k", gx.adam(1e-3)), (None, gx.adam(1e-3))),
+    ),
+    "a part of its own": (gx.radam(1e-3, storage=INT8), gx.radam(1e-3)),
+    "a number beside it": (gx.nadam(1e-3, storage=INT8), gx.nadam(1e-3)),
+    "a moment made of parts": (gx.adabelief(1e-3, storage=INT8), gx.adabelief(1e-3)),
+}
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_a_codec_is_left_wherever_a_statistic_is_kept(tmp_path, name):
+    """What was decoded at each step goes on as it was decoded."""
+    before, after = CODED[name]
+    state, found = moved(tmp_path, before, after)
+    assert not found.migration.created + found.migration.dropped
+    close(run(after, found.state, 3, 1)[0], run(before, state, 3, 1)[0], rtol=1e-5)
+
+
 def test_adam_becomes_soap(tmp_path):
     """The second moments of matrices are in a basis that there was not: those alone are made anew."""
     state, found = moved(tmp_path, gx.adam(1e-3), gx.soap(1e-3, "k"))

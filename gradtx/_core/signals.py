@@ -10,7 +10,7 @@ import jax
 from gradtx._core.call import FORMS
 from gradtx._core.flow import Flow
 from gradtx._core.hints import nearest
-from gradtx._core.trees import Leaves
+from gradtx._core.trees import Leaves, path_names
 from gradtx._core.types import PyTree
 
 KEPT = ("gradient", "step", "average", "spectrum", "flow")
@@ -24,12 +24,16 @@ OF_PARAMETERS = ("value_fn",)
 
 
 class Visit(NamedTuple):
-    """A part with its place in the optimizer, the names of the user's leaves that it sees, and what it sees by path: shape and dtype."""
+    """A part with its place in the optimizer, the names of the user's leaves that it sees, and what it sees by path: shape and dtype.
+
+    `nonnegative` is that of `Signals` there.
+    """
 
     place: tuple[str, ...]
     part: Any
     names: frozenset[str]
-    seen: Mapping[tuple[Any, ...], jax.ShapeDtypeStruct]
+    seen: Mapping[tuple[str, ...], jax.ShapeDtypeStruct]
+    nonnegative: bool
 
 
 Visits: TypeAlias = list[Visit]
@@ -66,8 +70,8 @@ class Signals:
         if self.visits is not None and self.leaves is not None:
             entries = jax.tree_util.tree_leaves_with_path(params)
             names = frozenset(self.leaves.at(path, leaf)[0] for path, leaf in entries)
-            seen = {path: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for path, leaf in entries}
-            self.visits.append(Visit(self.path, tx, names, seen))
+            seen = {path_names(path): jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for path, leaf in entries}
+            self.visits.append(Visit(self.path, tx, names, seen, self.nonnegative))
 
 
 def call_update(update: Callable[..., Any], flow: Flow, state: Any, params: PyTree, signals: Signals) -> Any:

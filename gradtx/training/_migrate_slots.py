@@ -13,8 +13,9 @@ from gradtx._core.contract import init
 from gradtx._core.describe import _opened
 from gradtx._core.run import Context
 from gradtx._core.signals import Signals, Visit, Visits
-from gradtx._core.trees import is_trainable
+from gradtx._core.trees import is_trainable, path_names
 from gradtx._core.types import PyTree
+from gradtx._storage.codec import CodecKind
 
 TRANSPARENT = {
     *("partition", "masked", "freeze", "adam_elsewhere", "skip_nonfinite", "skip_spikes", "accumulate", "every", "lookahead"),
@@ -40,22 +41,26 @@ class SlotLeaf:
 
 @dataclasses.dataclass(frozen=True)
 class Coder:
-    """How one leaf is kept in code: `like` is what the codec sees, `layers` how many axes of layers are before that."""
+    """How one leaf is kept in code: `like` is what the codec sees, `layers` how many axes of layers are before that.
 
+    `codec` is what `coding` was opened from, for comparing.
+    """
+
+    codec: Any
     coding: Any
     like: jax.ShapeDtypeStruct
     layers: int
 
     @classmethod
-    def of(cls, coding: Any, like: jax.ShapeDtypeStruct, parts: Mapping[str, Any]) -> "Coder | None":
+    def of(cls, codec: Any, coding: Any, like: jax.ShapeDtypeStruct, parts: Mapping[str, Any]) -> "Coder | None":
         """The one that keeps a leaf like this as these arrays, None if it is kept as others."""
-        kept = jax.eval_shape(cls(coding, like, 0).encoded, jnp.zeros(like.shape, like.dtype), 0)
+        kept = jax.eval_shape(cls(codec, coding, like, 0).encoded, jnp.zeros(like.shape, like.dtype), 0)
         layers = {jnp.shape(parts[name])[: jnp.ndim(parts[name]) - leaf.ndim] for name, leaf in kept.items() if name in parts}
         if kept.keys() != parts.keys() or len(layers) != 1:
             return None
         (sizes,) = layers
         fits = all(jnp.shape(parts[name]) == (*sizes, *leaf.shape) and parts[name].dtype == leaf.dtype for name, leaf in kept.items())
-        return cls(coding, like, len(sizes)) if fits else None
+        return cls(codec, coding, like, len(sizes)) if fits else None
 
     def encoded(self, value: Any, step: Any) -> dict[str, jax.Array]:
         """What is kept of a value."""
@@ -87,7 +92,7 @@ class Slots:
             self.visits,
         )
         self.labels = {visit.place[-1]: visit.part for visit in self.visits}
-        self.codings: dict[str, Any] = {}
+        self.codings: dict[int, tuple[Any, Any]] = {}
         self.leaves = self._read(state)
         self.ones: dict[str, tuple[str, ...]] = {}
         for path, leaf in self.leaves.items():
@@ -97,8 +102,8 @@ class Slots:
     def _read(self, state: PyTree) -> dict[str, SlotLeaf]:
         rows: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, tuple[Any, Any]]] = {}
         for path, value in jax.tree_util.tree_leaves_with_path(state):
-            slot, leaf = self._split(_names(path))
-            coded = any(_base(name) == "stored" for name in slot)
+            slot, leaf = self._split(path_names(path))
+            coded = bool(self._keepers(slot))
             rows.setdefault((slot[:-1] if coded else slot, leaf), {})[slot[-1] if coded else ""] = (path, value)
         return dict(found for (slot, leaf), parts in rows.items() for found in self._leaves(slot, leaf, parts))
 
@@ -117,14 +122,31 @@ class Slots:
             yield "/".join((*slot, *leaf)), SlotLeaf("/".join(slot), value, places, meaning, _correction(slot), coder)
             return
         for name, value in arrays.items():
-            own, known = (*slot, name), (meaning, name, self._codec(slot))
+            own = (*slot, name)
+            known = (
+                (meaning, name, *(self._opened(visit)[0] for visit in self._keepers(slot)))
+                if name in self._code(slot)
+                else (self._meaning(own), leaf)
+            )
             yield "/".join((*own, *leaf)), SlotLeaf("/".join(own), value, {"": places[name]}, known, _correction(slot))
+
+    def _keepers(self, slot: tuple[str, ...]) -> list[Visit]:
+        """The visits of the part that keeps a slot in code."""
+        return self._visits(slot, lambda visit: _codec_argument(visit.part) is not None)
 
     def _coder(self, slot: tuple[str, ...], leaf: tuple[str, ...], arrays: Mapping[str, Any]) -> Coder | None:
         """The coder for a leaf as the codec saw it at init, whose shape tells of which side or in which basis it is."""
-        seen = [like for visit in self._visits(slot, "stored") for path, like in visit.seen.items() if _names(path) == leaf]
-        coders = (Coder.of(self.coding(slot), like, arrays) for like in dict.fromkeys(seen))
+        seen = [(visit, visit.seen[leaf]) for visit in self._keepers(slot) if leaf in visit.seen]
+        coders = (Coder.of(*self._opened(visit), like, arrays) for visit, like in seen)
         return next((coder for coder in coders if coder is not None), None)
+
+    def _code(self, slot: tuple[str, ...]) -> set[str]:
+        """What the arrays are called in which a codec keeps something; whatever else is beside them is no code."""
+        names = {"wide"}
+        for visit in self._keepers(slot):
+            for like in dict.fromkeys(visit.seen.values()):
+                names |= jax.eval_shape(Coder(*self._opened(visit), like, 0).encoded, like, 0).keys()
+        return names
 
     def _meaning(self, slot: tuple[str, ...]) -> tuple[Any, ...]:
         """The slot without what stands around its part: optimizers, groups, codecs, wrappers that change nothing for it."""
@@ -148,38 +170,34 @@ class Slots:
         words = {key: value for key, value in part.arguments.items() if isinstance(value, str | bool) and key not in ("where", "name")}
         return part.form.spec_name, *sorted(words.items())
 
-    def _visits(self, slot: tuple[str, ...], label: str) -> list[Visit]:
-        """The visits of parts called `label` on the way to a slot, the deepest ones."""
-        names = [_base(name) for name in slot]
-        here = [v for v in self.visits if _base(v.place[-1]) == label and _within([*map(_base, v.place)], names)]
+    def _visits(self, slot: tuple[str, ...], chosen: Callable[[Visit], bool]) -> list[Visit]:
+        """The visits of the deepest parts on the way to a slot that are chosen."""
+        here = [v for v in self.visits if chosen(v) and _within(v.place, slot)]
+        if not here:
+            names = [_base(name) for name in slot]
+            here = [v for v in self.visits if chosen(v) and _within([*map(_base, v.place)], names)]
         return [v for v in here if len(v.place) == max(len(other.place) for other in here)]
 
-    def _visited(self, slot: tuple[str, ...], label: str) -> Any:
-        """The part called `label` on the way to a slot, as it was bound there."""
-        return self._visits(slot, label)[0].part
-
-    def coding(self, slot: tuple[str, ...]) -> Any:
-        """The codec that a slot is kept in, opened."""
-        key = "/".join(slot)
-        if key not in self.codings:
-            part = self._visited(slot, "stored")
-            context = Context(Signals(step=jnp.asarray(self.step), nonnegative=part._context.signals.nonnegative))
-            opened = part.form.kinds["codec"].resolve(part.arguments["codec"], "restore: codec", context)
-            self.codings[key] = opened, (part.arguments["codec"], context.signals.nonnegative)
-        return self.codings[key][0]
+    def _opened(self, keeper: Visit) -> tuple[Any, Any]:
+        """The codec of a part, and opened."""
+        if id(keeper) not in self.codings:
+            found = _codec_argument(keeper.part)
+            assert found is not None
+            name, kind = found
+            codec = keeper.part.arguments[name]
+            context = Context(Signals(step=jnp.asarray(self.step), nonnegative=keeper.nonnegative))
+            opened = kind.resolve(codec, "restore: codec", context)
+            self.codings[id(keeper)] = (codec, kind.nonnegative or keeper.nonnegative), opened
+        return self.codings[id(keeper)]
 
     def of_squares(self, correction: str) -> bool:
         """Whether a bias correction is that of squares."""
-        return self._visited(tuple(correction.split("/")), "bias_correction")._context.signals.nonnegative
+        return self._visits(tuple(correction.split("/")), lambda visit: _base(visit.place[-1]) == "bias_correction")[0].nonnegative
 
     def codec(self, path: str) -> Any:
         """The codec of a leaf, None where it is kept as it is."""
-        leaf = self.leaves[path]
-        return None if leaf.coder is None else self._codec(tuple(leaf.slot.split("/")))
-
-    def _codec(self, slot: tuple[str, ...]) -> Any:
-        self.coding(slot)
-        return self.codings["/".join(slot)][1]
+        coder = self.leaves[path].coder
+        return None if coder is None else coder.codec
 
     def coded(self, values: Mapping[str, Any], old: "Slots", sources: Mapping[str, str], rescaled: set[str], state: PyTree) -> PyTree:
         """The state with these values: as they were kept before where the codec is the same one, else in the new one's code."""
@@ -203,8 +221,14 @@ class Slots:
         return alike and ("" not in here.parts or before[there.parts[""]].dtype == here.value.dtype)
 
 
-def _names(path: tuple[Any, ...]) -> tuple[str, ...]:
-    return tuple(jax.tree_util.keystr((key,), simple=True) for key in path)
+def _codec_argument(part: Any) -> tuple[str, Any] | None:
+    """The argument of a part that is a codec in which it keeps something itself, and its kind."""
+    for name, value in part.arguments.items():
+        kind = part.form.kinds[name]
+        kind = getattr(kind, "kind", kind)
+        if value is not None and isinstance(kind, CodecKind) and kind.opened:
+            return name, kind
+    return None
 
 
 def _base(name: str) -> str:
@@ -233,6 +257,6 @@ def _inner_paths(params: PyTree) -> set[tuple[str, ...]]:
     paths = set[tuple[str, ...]]()
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         if is_trainable(leaf):
-            names = _names(path)
+            names = path_names(path)
             paths |= {(*names, part) for part in ("real", "imag")} if jnp.iscomplexobj(leaf) else {names}
     return paths
