@@ -49,6 +49,27 @@ def test_a_diverged_member_is_a_failed_trial():
     assert study.best_value == 0.5
 
 
+def test_the_best_is_one_of_those_asked_for_here():
+    study, search = made()
+    search.ask(2)
+    with pytest.raises(ValueError, match="no best yet"):
+        _ = search.best
+    search.tell([0.1, 0.2])
+    later = sweep.ask_tell(study, gx.sgd, learning_rate=sweep.log_uniform(1e-6, 1.0))
+    members = later.ask(2)
+    later.tell([0.5, 0.4])
+    assert np.float32(later.best.learning_rate) == members.learning_rate[1]
+
+
+def test_a_factory_that_fails_leaves_failed_trials_and_the_search_goes_on():
+    study, search = made(momentum=sweep.choice([gx.trace(0.9), 0.5]))
+    for _ in range(2):
+        with pytest.raises(TypeError, match="momentum must be"):
+            search.ask(8)
+    assert {trial.state.name for trial in study.trials} == {"FAIL"}
+    assert len(study.trials) == 16
+
+
 def test_errors_teach(monkeypatch):
     study, search = made()
     with pytest.raises(ValueError, match="at least 1"):
@@ -60,6 +81,8 @@ def test_errors_teach(monkeypatch):
         search.tell([1.0])
     with pytest.raises(ValueError, match="none of the arguments is a distribution"):
         sweep.ask_tell(study, gx.sgd, learning_rate=0.1)
+    with pytest.raises(ValueError, match="the study has 2 objectives"):
+        sweep.ask_tell(optuna.create_study(directions=["minimize"] * 2), gx.sgd, learning_rate=sweep.uniform(0.0, 1.0))
     with pytest.raises(TypeError, match="a study of Optuna, got str"):
         sweep.ask_tell("study", gx.sgd)
     monkeypatch.setitem(sys.modules, "optuna", None)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import gradtx as gx
-from gradtx import training
+from gradtx import sweep, training
 
 PARAMS = {"layers": [{"w": jnp.arange(6.0).reshape(2, 3), "b": jnp.ones(3, jnp.bfloat16)}], "head": (jnp.ones(2),), "none": None}
 TX = gx.adam(1e-3)
@@ -69,7 +69,9 @@ def test_every_kind_of_leaf_comes_back_without_being_described(tmp_path):
         "fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
         "empty": jnp.zeros((0, 3)),
         "scalar": jnp.float32(2),
-        "values": [None, True, 3, 10**30, 0.1, float("inf"), 1 + 2j, "text\n'", [], {}],
+        "values": [None, True, 3, 10**30, 0.1, float("inf"), 1 + 2j, "text\n'", b"\xff'", [], {}],
+        "long" * 20_000: jnp.ones(1),
+        "long" * 20_000 + "er": jnp.zeros(1),
         "integers": {3: "an integer for a key"},
         "a/b": jnp.ones(1),
         "a": {"b": jnp.zeros(1)},
@@ -100,6 +102,25 @@ def test_functions_come_from_the_tree_that_is_given(tmp_path):
     path = training.save(tmp_path / "one.npz", params={"f": jnp.tanh, "w": jnp.ones(2)})
     assert training.restore(path, params={"f": jnp.tanh, "w": jnp.zeros(2)}).params["f"] is jnp.tanh
     assert training.restore(path).params["f"] is None
+
+
+def test_a_batch_of_optimizers_comes_back(tmp_path):
+    """Each with its own learning rate, or one optimizer with several seeds."""
+    params, rates = {"w": jnp.arange(6.0).reshape(3, 2)}, [1e-1, 1e-2, 1e-3]
+    batch, other = (sweep.grid(factory, learning_rate=rates) for factory in (gx.adam, gx.adamw))
+    for tx, after, axis in ((batch, other, 0), (TX, gx.adamw(1e-3), None)):
+        state = jax.vmap(lambda tx, params: tx.init(params), in_axes=(axis, 0))(tx, params)
+        state = jax.tree.map(lambda leaf: jnp.arange(leaf.size, dtype=leaf.dtype).reshape(leaf.shape), state) | {"step": state["step"] + 2}
+        path = training.save(tmp_path, tx=tx, params=params, state=state)
+        assert path.name == "step_0000000002.npz"
+        found = training.restore(tmp_path, params=params)
+        assert found.tx == tx
+        assert same(found.state, state)
+        moved = training.restore(tmp_path, params=params, tx=after, migrate=True)
+        assert same(moved.state["adamw"], state["adam"])
+        assert not moved.migration.created + moved.migration.dropped
+    with pytest.raises(ValueError, match="no single one in the state"):
+        training.save(tmp_path / "other", state={"step": jnp.arange(3)})
 
 
 def test_the_last_ones_are_kept(tmp_path):
@@ -340,6 +361,8 @@ def test_a_later_version_is_no_damage(tmp_path, monkeypatch):
 def test_mistakes_are_errors(tmp_path):
     with pytest.raises(ValueError, match="Write step="):
         training.save(tmp_path, params=PARAMS)
+    with pytest.raises(ValueError, match=r"a whole number of at least 0, got 1\.5"):
+        training.save(tmp_path, step=1.5, params=PARAMS)
     with pytest.raises(ValueError, match="keep must be at least 1"):
         training.save(tmp_path, step=1, keep=0)
     with pytest.raises(ValueError, match="format must be"):

@@ -87,6 +87,20 @@ class Memory:
         return self.last
 
 
+@pytest.mark.parametrize("data", [BATCH, [BATCH] * 3, lambda k: BATCH], ids=["arrays", "list", "function"])
+def test_no_steps_are_none(data):
+    fitted = run(data=data, steps=0)
+    assert (fitted.step, len(fitted.history)) == (0, 0)
+    if not callable(data):
+        assert run(data=data, epochs=0).step == 0
+
+
+def test_a_directory_of_a_longer_run_is_an_error(tmp_path):
+    run(steps=3, directory=tmp_path)
+    with pytest.raises(ValueError, match="the last checkpoint is of step 3, behind the 2 of this run"):
+        run(steps=2, directory=tmp_path)
+
+
 @pytest.mark.parametrize("source", ["arrays", "list", "function"])
 @pytest.mark.parametrize("fail_at", [1, 3])
 def test_an_interrupted_run_goes_on_to_the_same_bits(source, fail_at):
@@ -208,6 +222,10 @@ def test_a_history_draws_its_curves():
     [
         (ValueError, "steps or epochs, not both", {"steps": 1, "epochs": 1}),
         (ValueError, "say how long to train", {}),
+        (ValueError, "steps must be a whole number of at least 0, got -1", {"steps": -1}),
+        (ValueError, "epochs must be a whole number of at least 0, got 1.5", {"epochs": 1.5}),
+        (ValueError, "every must be a whole number of at least 1, got 0", {"steps": 1, "every": 0}),
+        (TypeError, "fit: key must be a random key or an integer seed", {"steps": 1, "key": 0.5}),
         (ValueError, "its own save and restore", {"steps": 1, "directory": "somewhere", "save": print}),
         (ValueError, "between 1 and the 20 examples of data, got 21", {"steps": 1, "batch_size": 21}),
         (TypeError, "dict without batch_size", {"steps": 1, "batch_size": None}),

@@ -70,6 +70,51 @@ def test_codecs_change(tmp_path, one, other):
         assert all(np.array_equal(a, b) for a, b in pairs)
 
 
+LAYERS = {"k": jnp.zeros((2, 8, 6))}
+
+
+def turned(codec, of_basis):
+    """Statistics of each layer, in a basis, and of the basis, all of them in code."""
+    basis = gx.kronecker_eigenbasis(gx.stored(gx.ema(0.5), of_basis))
+    inner = gx.in_basis(basis, gx.scale_by_rms(gx.stored(gx.ema(0.5), codec), 1e-8))
+    return gx.layerwise(gx.roles(("k", gx.role("matrix", stack=0))), inner)
+
+
+def test_codecs_change_in_layers_and_bases(tmp_path):
+    """Two codes with arrays of equal shape and dtype mean different numbers: their arrays are not taken over as they are."""
+    plain = turned(None, None)
+    state = jax.tree.map(lambda leaf: (jnp.arange(leaf.size).reshape(leaf.shape) + 9).astype(leaf.dtype), plain.init(LAYERS))
+    before, now = plain, state
+    for after in (turned(gx.companded(smallest=4), gx.bfloat16()), turned(gx.int8(smallest=4), None), plain):
+        path = training.save(tmp_path / "one.npz", tx=before, params=LAYERS, state=now)
+        found = training.restore(path, params=LAYERS, tx=after, migrate=True)
+        assert not found.migration.created + found.migration.dropped
+        before, now = after, found.state
+    close(now, state, rtol=0.05)
+    assert not all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(now), jax.tree.leaves(state), strict=True))
+
+
+INT8, COMPANDED = gx.int8(smallest=4), gx.companded(smallest=4)
+CODED = {
+    "two in a partition": (
+        gx.partition(("k", gx.adam(1e-3, storage=INT8)), (None, gx.adam(1e-3, storage=COMPANDED))),
+        gx.partition(("k", gx.adam(1e-3)), (None, gx.adam(1e-3))),
+    ),
+    "a part of its own": (gx.radam(1e-3, storage=INT8), gx.radam(1e-3)),
+    "a number beside it": (gx.nadam(1e-3, storage=INT8), gx.nadam(1e-3)),
+    "a moment made of parts": (gx.adabelief(1e-3, storage=INT8), gx.adabelief(1e-3)),
+}
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_a_codec_is_left_wherever_a_statistic_is_kept(tmp_path, name):
+    """What was decoded at each step goes on as it was decoded."""
+    before, after = CODED[name]
+    state, found = moved(tmp_path, before, after)
+    assert not found.migration.created + found.migration.dropped
+    close(run(after, found.state, 3, 1)[0], run(before, state, 3, 1)[0], rtol=1e-5)
+
+
 def test_adam_becomes_soap(tmp_path):
     """The second moments of matrices are in a basis that there was not: those alone are made anew."""
     state, found = moved(tmp_path, gx.adam(1e-3), gx.soap(1e-3, "k"))

@@ -91,6 +91,20 @@ def test_shardings_are_those_that_init_gives(tx, specs):
         assert leaf.sharding.is_equivalent_to(where, leaf.ndim), (name, leaf.sharding, where)
 
 
+@pytest.mark.parametrize("tx", [gx.soap(1e-3, None), gx.shampoo(1e-3, None), gx.psgd_kron(1e-3, key=0)], ids=["soap", "shampoo", "kron"])
+def test_bases_of_squares_lie_on_every_device(tx):
+    """They have the shape of the weight, and none of its axes."""
+    mesh = mesh_of()
+    params = {"w": jax.device_put(jnp.ones((16, 16)), jax.NamedSharding(mesh, P("x")))}
+    state, said, known = tx.init(params), flat(state_shardings(tx, params, mesh)), flat(layout(tx, params))
+    bases = [name for name, leaf in known.items() if leaf.relation == "projected"]
+    assert sum(known[name].shape == (16, 16) for name in bases) >= 2
+    assert all(said[name].is_fully_replicated for name in bases)
+    assert any(not where.is_fully_replicated for where in said.values()) or tx.form.name == "psgd_kron"
+    for made in (flat(state), flat(jax.jit(tx.init)(params))):
+        assert all(made[name].sharding.is_equivalent_to(where, made[name].ndim) for name, where in said.items())
+
+
 @pytest.mark.parametrize("specs", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("name", METHODS)
 def test_an_update_moves_what_its_method_needs(name, specs):
@@ -110,8 +124,10 @@ def test_an_update_moves_what_its_method_needs(name, specs):
         assert 0 <= moved["all-reduce"].bytes - means <= 4 * moved["all-reduce"].arrays
     if name == "muon":  # each matrix once
         assert (list(moved), moved["all-gather"].bytes) == (["all-gather"], WHOLE)
-    if name == "soap":  # no more than what turns: gradient, update and what is in the basis, to the left and to the right
-        assert sum(each.bytes for each in moved.values()) <= 8 * WHOLE
+    if name == "soap":  # what turns is gathered: gradient, momentum, update; two products along the axis that is spread are added up
+        assert moved.keys() == {"all-gather", "all-reduce"}
+        assert moved["all-gather"].bytes == 3 * WHOLE
+        assert 0 <= moved["all-reduce"].bytes - 2 * WHOLE <= 4 * moved["all-reduce"].arrays
 
 
 @pytest.mark.parametrize("name", ["adamw", "lion", "clip", "adafactor"])

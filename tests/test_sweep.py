@@ -149,9 +149,14 @@ def test_quasi_random_points_leave_smaller_gaps():
         (lambda: run([]), "there are no optimizers"),
         (lambda: run(MOMENTUM, sw.paired(jnp.zeros(3))), "start is paired with the optimizers and has 3 entries for 7"),
         (lambda: run(MOMENTUM, sw.crossed(jnp.zeros(()))), "leading axis"),
-        (lambda: run(MOMENTUM, chunk=0), "chunk must be at least 1"),
+        (lambda: run(MOMENTUM, chunk=0), "chunk must be a whole number of at least 1, got 0"),
+        (lambda: run(MOMENTUM, chunk=2.5), "chunk must be a whole number of at least 1, got 2.5"),
+        (lambda: run([MOMENTUM, jax.tree.map(lambda x: x[:0], MOMENTUM)]), r"optimizers\[1\] is a batch without members"),
         (lambda: run(MOMENTUM, mesh=Mesh(np.array(jax.devices()).reshape(4, 2), ("x", "y"))), "axes x, y; call the one"),
         (lambda: sw.sweep(lambda tx: {}, MOMENTUM, mesh=ONE), "returned nothing"),
+        (lambda: sw.sweep(lambda tx: {"a": jnp.zeros(0)}, MOMENTUM, mesh=ONE), r"returned a of shape \(0,\), which has no numbers"),
+        (lambda: sw.sweep(lambda tx: {"a": 1j}, MOMENTUM, mesh=ONE), "returned a of dtype complex64. Return real numbers"),
+        (lambda: sw.sweep(lambda tx: {"a/b": 1.0, "a": {"b": 2.0}}, MOMENTUM, mesh=ONE), "two metrics that are called 'a/b'"),
     ],
 )
 def test_errors_teach(make, named):
@@ -415,6 +420,14 @@ def test_another_sweep_is_refused(kept, sweep, named):
         sweep(kept)
 
 
+@pytest.mark.parametrize("chunks", [[0], "x", [3, 3], None, [1.5]])
+def test_a_description_that_was_changed_is_an_error(kept, chunks):
+    spec = json.loads((kept / "sweep.json").read_text())
+    (kept / "sweep.json").write_text(json.dumps({**spec, "chunks": chunks}))
+    with pytest.raises(ValueError, match=r"sweep.json cannot be read .*Delete it, or give another directory"):
+        run(MOMENTUM, directory=kept)
+
+
 def test_a_directory_that_takes_nothing_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="cannot be made or read: Not a directory"):
@@ -458,6 +471,27 @@ def test_progress_says_how_far_it_is(whole):
     assert seen[-1].best == whole.best("loss").metrics["loss"]
     assert seen[0].seconds_left > 0
     assert str(seen[0]).startswith("3 of 7 members, best loss ")
+
+
+@pytest.mark.parametrize("dtype", [jnp.int32, jnp.uint8, bool, jnp.bfloat16])
+def test_progress_takes_metrics_of_every_dtype(dtype):
+    seen = []
+    found = sw.sweep(
+        lambda tx: {"loss": (100 * tx.learning_rate).astype(dtype)},
+        sw.grid(gx.sgd, learning_rate=RATES[:4]),
+        mesh=ONE,
+        progress=seen.append,
+    )
+    assert found.final("loss").dtype == dtype
+    assert seen[-1].best == float(np.min(found.final("loss").astype(np.float64)))
+
+
+def test_a_metric_that_is_called_like_a_hyperparameter_stands_beside_it(tmp_path):
+    found = sw.sweep(lambda tx: {"learning_rate": 2 * tx.learning_rate, "member": 3}, sw.stack([gx.sgd(0.5)]), mesh=ONE, progress=False)
+    (row,) = found.to_dicts()
+    assert row == {"member": 0, "learning_rate": 0.5, "metrics/learning_rate": 1.0, "metrics/member": 3, "diverged": False}
+    found.to_csv(tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text().splitlines()[0] == ",".join(row)
 
 
 @pytest.mark.parametrize("library", [True, False], ids=["tqdm", "plain"])

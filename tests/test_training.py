@@ -202,6 +202,29 @@ def test_keys_reach_the_loss_and_each_micro_batch_has_its_own():
         after(step)
 
 
+def test_a_key_with_a_default_may_be_left_out():
+    step = training.make_step(lambda params, batch, key=1: squares(params, batch) if isinstance(key, int) else jax.random.uniform(key))
+    assert after(step)[2].value == squares(start(), BATCH)
+    assert step(SGD, start(), SGD.init(start()), BATCH, jax.random.key(2))[2].value == jax.random.uniform(jax.random.key(2))
+
+
+def test_aux_of_every_kind_is_put_together_and_its_real_numbers_are_logged():
+    """Nine of ten examples lie in full micro-batches, one in the last."""
+    key = jax.random.key(3)
+    aux = {"key": key, "python": 0.5, "count": 1, "sure": True, "complex": 2j, "nothing": None}
+    _, _, metrics = after(training.make_step(lambda params, batch: (squares(params, batch), aux), has_aux=True, micro_batches=4))
+    assert jnp.array_equal(jax.random.key_data(metrics.aux["key"]), jax.random.key_data(key))
+    assert metrics.scalars() == {"value": float(metrics.value), "aux/python": 0.5, "aux/count": 4.0, "aux/sure": 1.0}
+
+
+def test_a_loss_that_cannot_be_hashed_has_a_step_of_its_own():
+    class Squares(list):
+        def __call__(self, params, batch):
+            return squares(params, batch)
+
+    assert after(training.make_step(Squares()))[2].value == squares(start(), BATCH)
+
+
 def test_model_state_is_threaded_through_the_micro_batches():
     step = training.make_step(normalised, micro_batches=2)
     params = start()
@@ -265,6 +288,13 @@ def test_leaves_that_are_not_trained_stay_and_complex_ones_go_downhill():
         (TypeError, "did you mean 'examples'", lambda: after(training.make_step(squares), example=3)),
         (ValueError, "loss_scale must be above 0", lambda: training.make_step(squares, loss_scale=0.0)),
         (ValueError, "factor above 1", lambda: training.dynamic_loss_scale(factor=0.5)),
+        (ValueError, "loss_scale must be above 0 and finite", lambda: training.make_step(squares, loss_scale=float("inf"))),
+        (ValueError, "all finite, got inf", lambda: training.dynamic_loss_scale(float("inf"))),
+        (
+            ValueError,
+            r"aux of shape \(3, 10\) cannot be put together",
+            lambda: after(training.make_step(lambda p, b: (squares(p, b), b["x"].T), has_aux=True, micro_batches=4)),
+        ),
         (ValueError, "there is one only", lambda: training.make_step(squares, weigh=jnp.sum)),
         (TypeError, "no argument model_state", lambda: training.make_step(squares).init(SGD, start(), {})),
     ],

@@ -65,7 +65,7 @@ def _leaf_tables(params: PyTree, state: PyTree, visits: Visits) -> list[list[str
     owned = [structure.flatten_up_to(slot) for _, slot in _slots(params, state)]
     entries = [(k, path_name(path), leaf) for k, (path, leaf) in enumerate(leaves_by_path(params)[0])]
     rules = {name: _rule(name, visits) for _, name, leaf in entries if is_trainable(leaf)}
-    several, tables = list(dict.fromkeys(rules.values())), list(dict.fromkeys(table for _, tx, _ in visits for table in _tables(tx)))
+    several, tables = list(dict.fromkeys(rules.values())), list(dict.fromkeys(table for visit in visits for table in _tables(visit.part)))
     shown = {"leaf": True, "shape": True, "dtype": True, "role": bool(tables), "rule": len(several) > 1, "state": True}
     rows = [tuple(shown)]
     for k, name, leaf in entries:
@@ -81,7 +81,7 @@ def _leaf_tables(params: PyTree, state: PyTree, visits: Visits) -> list[list[str
 
 def _rule(name: str, visits: Visits) -> tuple[str, ...]:
     """The parts that the leaf goes through, those that hold no others."""
-    places = [path for path, tx, names in visits if name in names and not any(moved_by(tx)) and not _opened(tx)]
+    places = [v.place for v in visits if name in v.names and not any(moved_by(v.part)) and not _opened(v.part)]
     return tuple(path[-1] for path in places if not any(path != other and path[: len(other)] == other for other in places))
 
 

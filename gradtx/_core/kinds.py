@@ -216,6 +216,12 @@ class KeyKind(Kind):
         return key if context.layer is None else jax.random.fold_in(key, context.layer)
 
 
+def random_key(value: Any, where: str) -> jax.Array:
+    """The random key that an argument outside of an optimizer stands for."""
+    kind = KeyKind()
+    return kind.resolve(kind.accept(value, where), where, Alone(where))
+
+
 @final
 class AnyKind(Kind):
     """An argument without an annotation: a number, a schedule, a tree of numbers or a transformation."""

@@ -37,13 +37,27 @@ def beside(params: PyTree, state: PyTree) -> PyTree:
     return jax.tree_util.tree_map_with_path(spread, state)
 
 
+BASIS, FACTORS = map(jax.tree_util.DictKey, ("basis", "factors"))
+
+
+def is_turned(place: tuple[Any, ...], leaf: Any) -> bool:
+    """Whether a leaf in an entry of a state is in other coordinates than its parameter, whatever its shape.
+
+    Bases are, and what is measured along them, and so are factors that are matrices, square ones.
+    """
+    return BASIS in place or (FACTORS in place and leaf.ndim > 1)
+
+
 def owners(params: PyTree) -> Callable[[tuple[Any, ...], Any], Any]:
-    """A function that finds the parameter whose path and shape a slot of the state has."""
+    """A function that finds the parameter whose path and shape a slot of the state has, along whose axes it runs."""
     by_path = dict(jax.tree_util.tree_leaves_with_path(params))
 
     def owner(path: tuple[Any, ...], leaf: Any) -> Any:
-        found = next((by_path[path[k:]] for k in range(len(path) + 1) if path[k:] in by_path), None)
-        return found if found is not None and found.shape == leaf.shape else None
+        at = next((k for k in range(len(path) + 1) if path[k:] in by_path), None)
+        if at is None or is_turned(path[:at], leaf):
+            return None
+        found = by_path[path[at:]]
+        return found if found.shape == leaf.shape else None
 
     return owner
 

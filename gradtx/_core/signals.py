@@ -3,14 +3,14 @@
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 
 from gradtx._core.call import FORMS
 from gradtx._core.flow import Flow
 from gradtx._core.hints import nearest
-from gradtx._core.trees import Leaves
+from gradtx._core.trees import Leaves, path_names
 from gradtx._core.types import PyTree
 
 KEPT = ("gradient", "step", "average", "spectrum", "flow")
@@ -23,8 +23,20 @@ OF_PARAMETERS = ("value_fn",)
 """Extras that are functions of the parameters. Parts see them as functions of the inner tree."""
 
 
-Visits: TypeAlias = list[tuple[tuple[str, ...], Any, frozenset[str]]]
-"""Parts with their places in the optimizer and the names of the leaves that they see."""
+class Visit(NamedTuple):
+    """A part with its place in the optimizer, the names of the user's leaves that it sees, and what it sees by path: shape and dtype.
+
+    `nonnegative` is that of `Signals` there.
+    """
+
+    place: tuple[str, ...]
+    part: Any
+    names: frozenset[str]
+    seen: Mapping[tuple[str, ...], jax.ShapeDtypeStruct]
+    nonnegative: bool
+
+
+Visits: TypeAlias = list[Visit]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +44,7 @@ class Signals:
     """What does not change on the way through a chain: the step, the caller's extras and leaves, and the place in the optimizer.
 
     `nonnegative` says that what goes into a moment cannot be negative; `layer` is the layer's number where layers run side by side;
-    `visits` collects, where somebody asks, the parts with their places and the names of the leaves that they see at init.
+    `visits` collects, where somebody asks, the parts with their places and the leaves that they see at init.
     """
 
     step: Any
@@ -57,7 +69,9 @@ class Signals:
         """Note that `tx` begins here, with these leaves."""
         if self.visits is not None and self.leaves is not None:
             entries = jax.tree_util.tree_leaves_with_path(params)
-            self.visits.append((self.path, tx, frozenset(self.leaves.at(path, leaf)[0] for path, leaf in entries)))
+            names = frozenset(self.leaves.at(path, leaf)[0] for path, leaf in entries)
+            seen = {path_names(path): jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for path, leaf in entries}
+            self.visits.append(Visit(self.path, tx, names, seen, self.nonnegative))
 
 
 def call_update(update: Callable[..., Any], flow: Flow, state: Any, params: PyTree, signals: Signals) -> Any:

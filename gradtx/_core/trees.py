@@ -17,6 +17,11 @@ from gradtx._core.numerics import widened
 from gradtx._core.types import PyTree
 
 
+def path_names(path: tuple[Any, ...]) -> tuple[str, ...]:
+    """The name of each step of a path."""
+    return tuple(jax.tree_util.keystr((key,), simple=True) for key in path)
+
+
 def path_name(path: tuple[Any, ...]) -> str:
     """`layers/0/w` for a key path, `(the leaf itself)` for a bare leaf."""
     return jax.tree_util.keystr(path, simple=True, separator="/") or "(the leaf itself)"

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 import gradtx as gx
 from gradtx._core.kinds import shown
+from gradtx._core.placement import is_turned
 from gradtx._core.trees import is_trainable, path_name
 from gradtx._core.types import PyTree
 
@@ -60,7 +61,8 @@ def layout(tx: gx.GradientTransformation | Any, params: PyTree) -> PyTree:
         name, shape = owners[own]
         found = (_along(leaf.shape, shape, [state.get(_canonical(path)) for state in states]) for states in grown)
         axes = next((axes for axes in found if axes is not None), None) or _by_size(leaf.shape, shape)
-        return LeafLayout(name, _relation(leaf.shape, shape, axes), axes, leaf.shape, leaf.dtype)
+        turned = is_turned(path[: len(path) - len(own)], leaf)
+        return LeafLayout(name, "projected" if turned else _relation(leaf.shape, shape, axes), axes, leaf.shape, leaf.dtype)
 
     return structure.unflatten([described(path, leaf) for path, leaf in leaves])
 

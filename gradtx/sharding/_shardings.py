@@ -32,16 +32,12 @@ def state_shardings(
         raise ValueError(f"state_shardings: zero={zero!r} is no axis of the mesh, whose axes are {', '.join(mesh.axis_names)}.")
     _check_memory(memory_kind, mesh)
     specs = {path_name(path): _names(leaf, mesh, path_name(path)) for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
-    shapes = {path_name(path): jnp.shape(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(params) if is_trainable(leaf)}
 
     def where(leaf: LeafLayout) -> jax.NamedSharding:
         spec = ((),) * len(leaf.shape)
-        if leaf.owner is not None and leaf.shape == shapes[leaf.owner]:
-            spec = specs[leaf.owner]
-        elif leaf.owner is not None and leaf.relation in ("reduced", "stacked"):
+        if leaf.owner is not None and leaf.relation != "projected":
             spec = _inherited(leaf, specs[leaf.owner], mesh)
-        if zero is not None and leaf.owner is not None and leaf.relation != "projected":
-            spec = _spread(leaf.shape, spec, zero, mesh)
+            spec = spec if zero is None else _spread(leaf.shape, spec, zero, mesh)
         kind = memory_kind if leaf.shape else None
         return jax.NamedSharding(
             mesh, jax.P(*(names if len(names) > 1 else names[0] if names else None for names in spec)), memory_kind=kind

@@ -20,15 +20,21 @@ class AskTell:
         self._made = dict[int, gx.GradientTransformation]()
 
     def ask(self, n: int) -> gx.GradientTransformation:
-        """A batch of `n` optimizers that the sampler of the study chooses."""
+        """A batch of `n` optimizers that the sampler of the study chooses. If the factory raises an error, their trials are failed ones."""
         if self._open:
             raise RuntimeError(f"ask_tell: {len(self._open)} members are waiting for their scores. Call tell(scores) first.")
         if n < 1:
             raise ValueError(f"ask_tell: n must be at least 1, got {n}.")
-        self._open = [self._study.ask() for _ in range(n)]
-        for trial in self._open:
-            self._made[trial.number] = self._factory(**self._drawn(trial))
-        return stack([self._made[trial.number] for trial in self._open])
+        trials = [self._study.ask() for _ in range(n)]
+        try:
+            made = {trial.number: self._factory(**self._drawn(trial)) for trial in trials}
+            batch = stack(made.values())
+        except Exception:
+            for trial in trials:
+                self._study.tell(trial, state=_failed())
+            raise
+        self._open, self._made = trials, self._made | made
+        return batch
 
     def _drawn(self, trial: Any) -> dict[str, Any]:
         drawn = dict(self._arguments)
@@ -40,21 +46,29 @@ class AskTell:
 
     def tell(self, scores: Any) -> None:
         """The scores of the members asked for last, in their order. One that is not finite is told as a failed trial."""
-        from optuna.trial import TrialState
-
         numbers = np.asarray(scores)
         if not self._open or numbers.shape != (len(self._open),):
             raise ValueError(
                 f"ask_tell: tell takes one score for each of {len(self._open)} members, got an array of shape {numbers.shape}."
             )
         for trial, score in zip(self._open, numbers.tolist(), strict=True):
-            self._study.tell(trial, *([score] if np.isfinite(score) else [None, TrialState.FAIL]))
+            self._study.tell(trial, *([score] if np.isfinite(score) else [None, _failed()]))
         self._open = []
 
     @property
     def best(self) -> gx.GradientTransformation:
         """The optimizer of the best trial among those asked for here."""
-        return self._made[self._study.best_trial.number]
+        told = [trial for trial in self._study.get_trials(deepcopy=False) if trial.number in self._made and trial.value is not None]
+        if not told:
+            raise ValueError("ask_tell: there is no best yet: no member has a score that is finite.")
+        sign = -1 if self._study.direction.name == "MAXIMIZE" else 1
+        return self._made[min(told, key=lambda trial: sign * trial.value).number]
+
+
+def _failed() -> Any:
+    from optuna.trial import TrialState
+
+    return TrialState.FAIL
 
 
 def ask_tell(study: Any, factory: Callable[..., gx.GradientTransformation], /, **arguments: Any) -> AskTell:
@@ -71,6 +85,8 @@ def ask_tell(study: Any, factory: Callable[..., gx.GradientTransformation], /, *
         raise ImportError('ask_tell needs Optuna: pip install "gradtx[optuna]".') from error
     if not isinstance(study, optuna.study.Study):
         raise TypeError(f"ask_tell: study must be a study of Optuna, got {type(study).__name__}. Write optuna.create_study().")
+    if len(study.directions) != 1:
+        raise ValueError(f"ask_tell: the study has {len(study.directions)} objectives, and tell takes one score for each member.")
     if not any(isinstance(value, Distribution) for value in arguments.values()):
         raise ValueError("ask_tell: none of the arguments is a distribution; give one, such as learning_rate=log_uniform(1e-5, 1e-1).")
     return AskTell(study, factory, arguments)

@@ -1,7 +1,7 @@
 """Many members for a few steps, few members for many."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import gradtx as gx
-from gradtx._core.types import PyTree
-from gradtx.sweep._run import Run, comparable, count_of
+from gradtx._core.kinds import random_key
+from gradtx._core.types import Key, PyTree
+from gradtx.sweep._members import by_structure
+from gradtx.sweep._run import Run, comparable, scored
 
 
 class Rung(NamedTuple):
@@ -30,50 +32,78 @@ class Halving(NamedTuple):
     score: float
 
 
-def successive_halving(
-    run: Run, optimizers: gx.GradientTransformation, key: jax.Array, *, steps: int, factor: int = 3, rungs: int | None = None
-) -> Halving:
+def successive_halving(run: Run, optimizers: Any, key: Key, *, steps: int, factor: int = 3, rungs: int | None = None) -> Halving:
     """Train all members for `steps`, keep the best 1/`factor` of them and train these to `factor` times as many, until one is left.
 
-    `optimizers` is a batch of one structure. Training is continued, not begun anew, and a member takes the same steps as if alone: its
-    keys depend on its number and the step. A score that is not finite is the worst. One program for each rung. It saves most where early
-    scores say much about late ones, which schedules that end at a fixed step do not. (Jamieson & Talwalkar 2016, arXiv 1502.07943.)
+    `optimizers` is a batch, or a list of optimizers and batches of any structures. Training is continued, not begun anew, and a member
+    takes the same steps as if alone: its keys depend on its number and the step. A score that is not finite is the worst. One program
+    for each rung and structure. It saves most where early scores say much about late ones, which schedules that end at a fixed step do
+    not. (Jamieson & Talwalkar 2016, arXiv 1502.07943.)
     """
-    count = count_of(optimizers, "successive_halving")
-    if steps < 1 or factor < 2 or (rungs is not None and rungs < 1):
+    whole = all(number == int(number) for number in (steps, factor, 1 if rungs is None else rungs))
+    if not whole or steps < 1 or factor < 2 or (rungs is not None and rungs < 1):
         raise ValueError(
-            f"successive_halving: steps and rungs must be at least 1 and factor at least 2, got {steps}, {rungs} and {factor}."
+            "successive_halving: steps and rungs must be at least 1 and factor at least 2, whole numbers, "
+            f"got {steps}, {rungs} and {factor}."
         )
-    keys = jax.vmap(lambda k: jax.random.fold_in(key, k))(jnp.arange(count))
-    carries = _begun(run, optimizers, keys)
-    members, taken, climbed = np.arange(count), 0, list[Rung]()
+    groups = _groups(run, optimizers, random_key(key, "successive_halving: key"))
+    taken, climbed = 0, list[Rung]()
     while True:
         more = steps * factor ** len(climbed) - taken
-        carries, scores = _continued(run, more, optimizers, carries, keys, taken)
+        groups, found = zip(*(group.continued(run, more, taken) for group in groups), strict=True)
         taken += more
-        scores = np.asarray(scores)
+        members = np.concatenate([group.members for group in groups])
+        order = np.argsort(members)
+        members, scores = members[order], np.concatenate(found)[order]
         climbed.append(Rung(members, taken, scores))
         best = np.argsort(scores, kind="stable")
         last = len(members) == 1 or len(climbed) == rungs
-        kept = np.sort(best[: 1 if last else max(1, len(members) // factor)])
-        members = members[kept]
-        optimizers, carries, keys = jax.tree.map(lambda leaf, kept=kept: leaf[kept], (optimizers, carries, keys))
+        kept = members[best[: 1 if last else max(1, len(members) // factor)]]
+        groups = [group.only(kept) for group in groups if np.isin(group.members, kept).any()]
         if last:
-            optimizer, carry = jax.tree.map(lambda leaf: leaf[0], (optimizers, carries))
+            optimizer, carry = jax.tree.map(lambda leaf: leaf[0], (groups[0].optimizers, groups[0].carries))
             return Halving(tuple(climbed), optimizer, carry, float(scores[best[0]]))
 
 
-def hyperband(
-    run: Run, draw: Callable[[jax.Array, int], gx.GradientTransformation], key: jax.Array, *, max_steps: int, factor: int = 3
-) -> tuple[Halving, ...]:
+class _Group(NamedTuple):
+    """The members of one structure that are left: their numbers, and batches of what they are and carry."""
+
+    members: np.ndarray
+    optimizers: gx.GradientTransformation
+    carries: PyTree
+    keys: jax.Array
+
+    def continued(self, run: Run, steps: int, taken: int) -> tuple["_Group", np.ndarray]:
+        """The members after so many steps more, and their scores."""
+        carries, scores = _continued(run, steps, self.optimizers, self.carries, self.keys, taken)
+        return self._replace(carries=carries), np.asarray(scores)
+
+    def only(self, members: np.ndarray) -> "_Group":
+        rows = np.flatnonzero(np.isin(self.members, members))
+        return _Group(self.members[rows], *jax.tree.map(lambda leaf: leaf[rows], tuple(self)[1:]))
+
+
+def _groups(run: Run, optimizers: Any, key: jax.Array) -> Sequence[_Group]:
+    """The members of each structure before the first step."""
+    groups = list[_Group]()
+    for members, batch in by_structure(optimizers):
+        keys = jax.vmap(lambda k: jax.random.fold_in(key, k))(jnp.asarray(members))
+        groups.append(_Group(members, batch, _begun(run, batch, keys), keys))
+    if not groups:
+        raise ValueError("successive_halving: there are no optimizers; give at least one.")
+    return groups
+
+
+def hyperband(run: Run, draw: Callable[[jax.Array, int], Any], key: Key, *, max_steps: int, factor: int = 3) -> tuple[Halving, ...]:
     """Successive halving from several beginnings: many members that start with few steps, to few that take `max_steps` at once.
 
-    `draw(key, n)` gives a batch of n optimizers, such as `sweep.sample(gradtx.adam, key, n, ...)`. The results come best first. It costs
-    about as much for each of its brackets, and is safe where early scores mislead. (Li et al. 2018, arXiv 1603.06560, algorithm 1.)
+    `draw(key, n)` gives n optimizers, such as `sweep.sample(gradtx.adam, key, n, ...)`, of one structure or several. The results come
+    best first. It costs about as much for each of its brackets, and is safe where early scores mislead. (Li et al. 2018,
+    arXiv 1603.06560, algorithm 1.)
     """
     if max_steps < 1 or factor < 2:
         raise ValueError(f"hyperband: max_steps must be at least 1 and factor at least 2, got {max_steps} and {factor}.")
-    most = 0
+    most, key = 0, random_key(key, "hyperband: key")
     while factor ** (most + 1) <= max_steps:
         most += 1
     found = list[Halving]()
@@ -93,6 +123,6 @@ def _begun(run: Run, optimizers: Any, keys: jax.Array) -> PyTree:
 def _continued(run: Run, steps: int, optimizers: Any, carries: PyTree, keys: jax.Array, taken: Any) -> tuple[PyTree, jax.Array]:
     def one(tx: Any, carry: PyTree, key: jax.Array) -> tuple[PyTree, jax.Array]:
         carry = run.after(tx, carry, key, taken, steps)
-        return carry, comparable(run.score(tx, carry))
+        return carry, comparable(scored(run, tx, carry))
 
     return jax.vmap(one)(optimizers, carries, keys)

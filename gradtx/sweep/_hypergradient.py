@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 
 import gradtx as gx
-from gradtx._core.types import PyTree
+from gradtx._core.kinds import random_key
+from gradtx._core.types import Key, PyTree
 from gradtx.sweep._coordinates import Coordinate, coordinates, replaced
-from gradtx.sweep._run import Run
+from gradtx.sweep._run import Run, scored
 
 
 class Tuned(NamedTuple):
@@ -25,7 +26,7 @@ class Tuned(NamedTuple):
 def hypergradient(
     run: Run,
     tx: gx.GradientTransformation,
-    key: jax.Array,
+    key: Key,
     *,
     rounds: int,
     steps: int,
@@ -43,7 +44,10 @@ def hypergradient(
     if rounds < 1 or steps < 1:
         raise ValueError(f"hypergradient: rounds and steps must be at least 1, got {rounds} and {steps}.")
     chosen = coordinates(tx, tune, "hypergradient")
-    return Tuned(*_tuned(run, chosen, rounds, steps, tx, gx.adam(0.1) if outer is None else outer, key))
+    if not chosen:
+        raise ValueError('hypergradient: tune names no number. Write "*" for all of them.')
+    outer = gx.adam(0.1) if outer is None else outer
+    return Tuned(*_tuned(run, chosen, rounds, steps, tx, outer, random_key(key, "hypergradient: key")))
 
 
 @functools.partial(jax.jit, static_argnames=("run", "chosen", "rounds", "steps"))
@@ -56,7 +60,7 @@ def _tuned(run: Run, chosen: tuple[Coordinate, ...], rounds: int, steps: int, tx
 
     def score_after(u: list[jax.Array], carry: PyTree, k: Any) -> tuple[jax.Array, PyTree]:
         carry = run.after(at(u), carry, training, k * steps, steps)
-        return run.score(at(u), carry), carry
+        return scored(run, at(u), carry), carry
 
     def one_round(carry: Any, k: Any) -> tuple[Any, Any]:
         u, state, inner = carry

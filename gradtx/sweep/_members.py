@@ -132,6 +132,12 @@ def plan(train: Callable[..., Any], optimizers: Any, others: tuple[Any, ...]) ->
     return Members(tuple(groups), shared, tuple(isinstance(other, Varied) for other in others), names, entries)
 
 
+def by_structure(optimizers: Any) -> list[tuple[np.ndarray, GradientTransformation]]:
+    """Optimizers, batches of them or lists of these as one batch for each structure, with the numbers of its members."""
+    batches = list(_batches(optimizers, "optimizers"))
+    return [(numbers, batch.tree([jax.numpy.asarray(leaf) for leaf in batch.leaves])) for batch, numbers in _grouped(batches)]
+
+
 def _batches(optimizers: Any, where: str) -> Iterator[tuple[Packed, int]]:
     """Each optimizer or batch of them as a batch, with its length."""
     if not isinstance(optimizers, GradientTransformation):
@@ -142,6 +148,8 @@ def _batches(optimizers: Any, where: str) -> Iterator[tuple[Packed, int]]:
         return
     leaves = jax.tree.leaves(optimizers)
     lengths = {np.shape(leaf)[0] if np.shape(leaf) else 0 for leaf in leaves}
+    if leaves and all(np.shape(leaf)[:1] == (0,) for leaf in leaves):
+        raise ValueError(f"sweep: {where} is a batch without members. Leave it out.")
     if len(lengths) == 1 and 0 not in lengths:
         yield packed(optimizers), lengths.pop()
     else:

@@ -1,6 +1,7 @@
 """Members that copy from each other while they train."""
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import gradtx as gx
-from gradtx._core.types import PyTree
+from gradtx._core.kinds import random_key
+from gradtx._core.types import Key, PyTree
 from gradtx.sweep._coordinates import Coordinate, coordinates, replaced
-from gradtx.sweep._run import Run, comparable, count_of
+from gradtx.sweep._run import Run, comparable, count_of, scored
 
 
 class Population(NamedTuple):
@@ -36,7 +38,7 @@ class Population(NamedTuple):
 def population(
     run: Run,
     optimizers: gx.GradientTransformation,
-    key: jax.Array,
+    key: Key,
     *,
     rounds: int,
     steps: int,
@@ -52,7 +54,9 @@ def population(
     `key` alone. It finds schedules, not settings; with few members it is greedy. (Jaderberg et al. 2017, arXiv 1711.09846.)
     """
     count = count_of(optimizers, "population")
-    copied = int(exploit * count)
+    copied = math.floor(exploit * count + 1e-9)
+    if len(factors) != 2 or not all(0 < factor < math.inf for factor in factors):
+        raise ValueError(f"population: factors must be two numbers above 0, such as (0.8, 1.25), got {factors!r}.")
     if rounds < 1 or steps < 1 or not 1 <= copied <= count // 2:
         raise ValueError(
             f"population: rounds and steps must be at least 1, and exploit={exploit} of {count} members at least one and at most half of "
@@ -64,7 +68,7 @@ def population(
         chosen = tuple(c for c in every if np.ptp(np.asarray(leaves[c.place])) > 0)
     else:
         chosen = coordinates(optimizers, explore, "population")
-    return Population(*_evolved(run, chosen, rounds, steps, copied, optimizers, key, jnp.asarray(factors)))
+    return Population(*_evolved(run, chosen, rounds, steps, copied, optimizers, random_key(key, "population: key"), jnp.asarray(factors)))
 
 
 @functools.partial(jax.jit, static_argnames=("run", "chosen", "rounds", "steps", "copied"))
@@ -85,13 +89,13 @@ def _evolved(
 
         def train(tx: Any, carry: PyTree, member: Any) -> tuple[PyTree, jax.Array]:
             carry = run.after(tx, carry, jax.random.fold_in(training, member), k * steps, steps)
-            return carry, comparable(run.score(tx, carry))
+            return carry, comparable(scored(run, tx, carry))
 
         carries, scores = jax.vmap(train)(optimizers, carries, jnp.arange(count))
         return (optimizers, carries, scores), (scores, parents, optimizers)
 
     carries = jax.vmap(run.start)(optimizers, jax.random.split(starting, count))
-    abstract = jax.eval_shape(jax.vmap(run.score), optimizers, carries)
+    abstract = jax.eval_shape(jax.vmap(lambda tx, carry: scored(run, tx, carry)), optimizers, carries)
     (optimizers, carries, _), history = jax.lax.scan(
         one_round, (optimizers, carries, jnp.zeros(abstract.shape, abstract.dtype)), jnp.arange(rounds)
     )

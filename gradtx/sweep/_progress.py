@@ -39,6 +39,7 @@ class Watch:
         self._done += count
         self._computed += count if computed else 0
         if values is not None:
+            values = values.astype(np.float64)
             self._best = min(self._best, np.min(values, initial=np.inf, where=np.isfinite(values)))
         rate = self._computed / (time.perf_counter() - self._begin)
         left = (self._total - self._done) / rate if rate else None

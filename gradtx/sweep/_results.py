@@ -136,10 +136,17 @@ class Results:
         return top[0]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """A dict for each member: hyperparameters, metrics (curves as lists), and `diverged`."""
+        """A dict for each member: hyperparameters, metrics (curves as lists), and `diverged`.
+
+        A metric that is called like a hyperparameter is `metrics/` and its name.
+        """
         columns = {"member": list(range(len(self))), **self.hyperparameters}
-        columns.update({name: leaf.tolist() for name, leaf in self.curves.items()}, diverged=self.diverged.tolist())
+        columns.update({self._column(name): leaf.tolist() for name, leaf in self.curves.items()}, diverged=self.diverged.tolist())
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def _column(self, metric: str) -> str:
+        """What a metric is called beside the hyperparameters."""
+        return f"metrics/{metric}" if metric in {"member", "diverged", *self.hyperparameters} else metric
 
     def to_pandas(self) -> Any:
         """A data frame with a row for each member, curves as lists. Needs pandas."""
@@ -151,7 +158,9 @@ class Results:
 
     def to_csv(self, file: str | os.PathLike[str]) -> None:
         """Write a table with a line for each member; of curves the last value."""
-        rows = [{**row, **{name: self.final(name)[k].item() for name in self.curves}} for k, row in enumerate(self.to_dicts())]
+        rows = [
+            {**row, **{self._column(name): self.final(name)[k].item() for name in self.curves}} for k, row in enumerate(self.to_dicts())
+        ]
         with open(file, "w", newline="", encoding="utf-8") as out:
             writer = csv.DictWriter(out, list(rows[0]))
             writer.writeheader()
@@ -164,7 +173,13 @@ class Results:
 
 def named_leaves(metrics: PyTree) -> dict[str, Any]:
     """The leaves of metrics by path."""
-    return {path_name(path) if path else "value": leaf for path, leaf in jax.tree_util.tree_leaves_with_path(metrics)}
+    found = dict[str, Any]()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(metrics):
+        name = path_name(path) if path else "value"
+        if name in found:
+            raise ValueError(f"sweep: train returned two metrics that are called {name!r}. Give one of them another name.")
+        found[name] = leaf
+    return found
 
 
 def _refuse(metric: str, values: np.ndarray) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from gradtx._core.kinds import shown
 from gradtx._core.types import PyTree
 
 
@@ -38,6 +39,15 @@ def count_of(optimizers: Any, part: str) -> int:
             "sweep.grid(...) or sweep.sample(...)."
         )
     return next(iter(lengths))[0]
+
+
+def scored(run: Run, tx: Any, carry: PyTree) -> jax.Array:
+    """The score as a floating-point scalar."""
+    score = run.score(tx, carry)
+    kind = None if isinstance(score, dict | list | tuple) else jnp.result_type(score)
+    if kind is None or jnp.shape(score) != () or not any(jnp.issubdtype(kind, real) for real in (jnp.floating, jnp.integer, jnp.bool_)):
+        raise TypeError(f"Run: score must return a real scalar, got {shown(score)}. Write jnp.mean(...).")
+    return jnp.asarray(score, jnp.promote_types(kind, jnp.float32))
 
 
 def comparable(score: jax.Array) -> jax.Array:

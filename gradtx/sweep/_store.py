@@ -63,7 +63,9 @@ class Store:
         """Make sure that the directory is of this sweep, and take its chunks."""
         try:
             spec = json.loads(found)
-            version, digests, chunks, asked = spec["format"], spec["content"], spec["chunks"], spec["chunk"]
+            version, digests, chunks, asked = spec["format"], dict(spec["content"]), list(spec["chunks"]), spec["chunk"]
+            if len(chunks) != len(spec["groups"]) or not all(isinstance(size, int) and size > 0 for size in chunks):
+                raise ValueError(f"chunks {chunks}")
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"sweep: {self.path / 'sweep.json'} cannot be read ({error!r}). Delete it, or give another directory."

@@ -38,8 +38,8 @@ def sweep(
     A member that diverges shows in `results.diverged` and disturbs no other. `progress` may be a function of a `Progress`.
     """
     members = plan(train, optimizers, others)
-    if chunk is not None and chunk < 1:
-        raise ValueError(f"sweep: chunk must be at least 1, got {chunk}.")
+    if chunk is not None and (chunk < 1 or chunk != int(chunk)):
+        raise ValueError(f"sweep: chunk must be a whole number of at least 1, got {chunk!r}.")
     mesh = member_mesh(mesh)
     programs = [program(train, members, group, mesh) for group in members.groups]
     store = Store(directory, content(train, members), chunk) if directory is not None and is_first() else None
@@ -76,8 +76,10 @@ def _kinds(one: Program, size: int) -> PyTree:
     """Shapes and dtypes of the metrics of one member."""
     metrics = one.traced(size).out_info
     for name, leaf in named_leaves(metrics).items():
-        if not (jax.numpy.issubdtype(leaf.dtype, np.number) or leaf.dtype == bool):
-            raise TypeError(f"sweep: train returned {name} of dtype {leaf.dtype}. Return numbers: scalars and curves.")
+        if not (jax.numpy.issubdtype(leaf.dtype, np.number) or leaf.dtype == bool) or jax.numpy.iscomplexobj(leaf):
+            raise TypeError(f"sweep: train returned {name} of dtype {leaf.dtype}. Return real numbers: scalars and curves.")
+        if not leaf.size:
+            raise ValueError(f"sweep: train returned {name} of shape {leaf.shape[1:]}, which has no numbers. Leave it out.")
     if not jax.tree.leaves(metrics):
         raise TypeError("sweep: train returned nothing. Return its metrics, such as {'loss': loss}.")
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), metrics)

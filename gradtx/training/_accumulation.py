@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
+from gradtx._core.kinds import is_key
 from gradtx._core.types import PyTree
 
 One: TypeAlias = Callable[[PyTree, Any, PyTree], tuple[PyTree, PyTree, Any]]
@@ -62,13 +63,22 @@ def _examples(batch: PyTree) -> int:
 
 
 def _joined(whole: Any, parts: tuple[Any, ...], pieces: list[Any], weight: Any) -> jax.Array:
-    """One leaf of aux as the whole batch has it: one row for each example, or a mean of floats, a sum of integers, `all` of bools."""
+    """One leaf of aux as the whole batch has it.
+
+    One row for each example, or a mean of floats, a sum of integers, `all` of bools, the first of keys.
+    """
     if parts[0].shape[1:] != whole.shape:
-        rows = [part.swapaxes(0, 1).reshape(-1, *part.shape[2:]) for part in parts]
-        return jnp.concatenate(rows)
+        if any(part.shape[1:] != (size, *whole.shape[1:]) for part, (_, _, size) in zip(parts, pieces, strict=True)):
+            raise ValueError(
+                f"make_step: aux of shape {whole.shape} cannot be put together from micro-batches, where its shape is "
+                f"{parts[0].shape[1:]}. What depends on the examples needs them on its first axis, and on no other."
+            )
+        return jnp.concatenate([part.swapaxes(0, 1).reshape(-1, *part.shape[2:]) for part in parts])
     stacked = jnp.concatenate(parts)
     if whole.dtype == bool:
         return jnp.all(stacked, axis=0)
+    if is_key(whole):
+        return stacked[0]
     if not jnp.issubdtype(whole.dtype, jnp.inexact):
         return jnp.sum(stacked, axis=0, dtype=whole.dtype)
     weights = jnp.concatenate([weights for weights, *_ in pieces]).reshape(-1, *(1,) * len(whole.shape))

@@ -26,8 +26,8 @@ def batches_from(
             f"fit: data must be batches to iterate over, a function from the step to a batch, or arrays with batch_size=..., got "
             f"{type(data).__name__} without batch_size."
         )
-    passes = epochs or (None if steps else 1)
-    total = steps or (len(data) * (passes or 1) if hasattr(data, "__len__") else None)
+    passes = epochs if epochs is not None else 1 if steps is None else None
+    total = steps if steps is not None else len(data) * (passes or 0) if hasattr(data, "__len__") else None
     return (lambda first: itertools.islice(_of_iterable(data, passes), first, total)), total
 
 
@@ -51,7 +51,7 @@ def _of_arrays(
     if len(lengths) != 1 or () in lengths:
         raise ValueError(f"fit: with batch_size, the leaves of data are arrays of equal length; their lengths are {sorted(lengths)}.")
     ((examples,),) = lengths
-    if not 1 <= batch_size <= examples:
+    if batch_size > examples:
         raise ValueError(f"fit: batch_size must be between 1 and the {examples} examples of data, got {batch_size}.")
     per_epoch = examples // batch_size
     if steps is None and epochs is None:

@@ -72,10 +72,12 @@ def _trees(*trees: PyTree) -> list[tuple[str, PyTree]]:
 
 def _step(step: Any, state: PyTree, needed: bool) -> int | None:
     given = state.get("step") if step is None and isinstance(state, dict) else step
-    if given is not None and np.ndim(given) == 0:
-        if int(given) < 0:
-            raise ValueError(f"save: step must be at least 0, got {step}.")
-        return int(given)
+    numbers = set() if given is None else set(np.ravel(given).tolist())  # a batch of optimizers has one for each
+    if len(numbers) == 1:
+        (number,) = numbers
+        if number < 0 or number != int(number):
+            raise ValueError(f"save: step must be a whole number of at least 0, got {number}.")
+        return int(number)
     if needed:
         raise ValueError("save: a checkpoint in a directory needs its step, and there is no single one in the state. Write step=...")
     return None

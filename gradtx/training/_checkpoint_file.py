@@ -18,6 +18,8 @@ from gradtx.training._checkpoint_leaves import SavedLeaf, as_plain
 
 VERSION = 1
 HEADER = "header.npy"
+LONGEST = 10_000
+"""How many characters of a path stand in the archive, which takes 65,535 bytes for a name; the header has all of it."""
 MARK = b"gradtx checkpoint, sha256 of the header: "
 
 
@@ -40,8 +42,8 @@ def write_file(file: Any, leaves: Iterable[SavedLeaf], about: dict[str, Any]) ->
 
 
 def _free_name(name: str, names: set[str]) -> str:
-    """A name in the archive that is not taken, in whatever case."""
-    base = name.replace("\\", "_").replace("\0", "_").encode("utf-8", "replace").decode()
+    """A name in the archive that is not taken, in whatever case, and not too long for one."""
+    base = name.replace("\\", "_").replace("\0", "_").encode("utf-8", "replace").decode()[:LONGEST]
     member = next(m for k in range(len(names) + 1) for m in [f"{base}{f'~{k + 1}' if k else ''}.npy"] if m.lower() not in names)
     names.add(member.lower())
     return member

@@ -83,7 +83,7 @@ def saved_leaf(path: tuple[Any, ...], leaf: Any, called: str) -> SavedLeaf:
         raise TypeError(f"save: {name} has no value yet, {shown(leaf)}. Save outside of jit.")
     if _is_end(leaf):
         return SavedLeaf(place, name, "value", value={type(None): "None", dict: "{}", list: "[]", tuple: "()"}[type(leaf)])
-    if isinstance(leaf, bool | int | float | complex | str) and not isinstance(leaf, np.generic):
+    if isinstance(leaf, bool | int | float | complex | str | bytes) and not isinstance(leaf, np.generic):
         return SavedLeaf(place, name, "value", value=repr(leaf), dtype=type(leaf).__name__)
     if not isinstance(leaf, jax.Array | np.ndarray | np.generic):
         return SavedLeaf(place, name, "static", value=type(leaf).__name__)
@@ -131,7 +131,7 @@ def rebuilt(leaf: SavedLeaf) -> Any:
 
 
 def _number(leaf: SavedLeaf) -> Any:
-    if leaf.dtype == "str":
+    if leaf.dtype in ("str", "bytes"):
         return ast.literal_eval(leaf.value)
     return {"bool": lambda text: text == "True", "int": int, "float": float, "complex": complex}[leaf.dtype](leaf.value)
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import gradtx as gx
+from gradtx._core.kinds import random_key
 from gradtx._core.types import Key, PyTree
 from gradtx.training._batches import batches_from
 from gradtx.training._history import History, from_arrays
@@ -79,7 +80,8 @@ def fit(
     if steps is not None and epochs is not None:
         raise ValueError("fit: give steps or epochs, not both.")
     step = loss if isinstance(loss, Step) else make_step(loss)
-    order, draws = jax.random.split(jax.random.key(key) if isinstance(key, int) else key)
+    order, draws = jax.random.split(random_key(key, "fit: key"))
+    _check_counts(steps=(steps, 0), epochs=(epochs, 0), batch_size=(batch_size, 1), every=(every, 1), save_every=(save_every, 1))
     batches, total = batches_from(data, batch_size, order, steps, epochs)
     every = every or max(1, (total or 1000) // 100)
     if directory is not None:
@@ -94,6 +96,10 @@ def fit(
     if found is not None:
         params, state = found["params"], found["state"]
         taken, history = int(found["step"]), from_arrays(found["history"])
+        if total is not None and taken > total:
+            raise ValueError(
+                f"fit: the last checkpoint is of step {taken}, behind the {total} of this run. Write more, or another directory."
+            )
     stopped = bool(stop and history and stop(history))
     saved = taken
 
@@ -129,6 +135,12 @@ def fit(
         checkpoint()
     at = gx.eval_params(tx, params, step.optimizer_state(state))
     return Fitted(params, at, state, history, taken, stopped)
+
+
+def _check_counts(**counts: tuple[Any, int]) -> None:
+    for name, (count, least) in counts.items():
+        if count is not None and (isinstance(count, bool) or not isinstance(count, int | np.integer) or count < least):
+            raise ValueError(f"fit: {name} must be a whole number of at least {least}, got {count!r}.")
 
 
 def _evaluated(

@@ -14,10 +14,11 @@ ASKED = ("key", "model_state")
 """What a loss may ask for by the name of an argument."""
 
 
-def asked_by(function: Callable[..., Any]) -> frozenset[str]:
-    """The arguments among `ASKED` that a function has."""
+def asked_by(function: Callable[..., Any], without_default: bool = False) -> frozenset[str]:
+    """The arguments among `ASKED` that a function has, all of them or those that it cannot do without."""
     parameters = inspect.signature(function).parameters.values()
-    return frozenset(p.name for p in parameters if p.name in ASKED and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+    asked = (p for p in parameters if p.name in ASKED and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+    return frozenset(p.name for p in asked if not without_default or p.default is p.empty)
 
 
 @final
@@ -34,11 +35,13 @@ class Loss:
         if self.compute_dtype is not None:
             params, batch = (jax.tree.map(self._computed, tree) for tree in (params, batch))
         available = {"key": key, "model_state": model_state}
-        result = self.function(params, batch, **{name: available[name] for name in asked_by(self.function)})
+        needed = asked_by(self.function, without_default=True)
+        given = {name: available[name] for name in asked_by(self.function) if name in needed or available[name] is not None}
+        result = self.function(params, batch, **given)
         value, model_state, aux = self._taken_apart(result, model_state)
         if not hasattr(value, "dtype") or jnp.shape(value) != () or not jnp.issubdtype(value.dtype, jnp.floating):
             raise TypeError(f"make_step: the loss must return {self._form}, its value a real scalar, and it returned {_seen(result)}.")
-        return value.astype(jnp.promote_types(value.dtype, jnp.float32)), (model_state, aux)
+        return value.astype(jnp.promote_types(value.dtype, jnp.float32)), (model_state, jax.tree.map(jnp.asarray, aux))
 
     def _computed(self, leaf: Any) -> Any:
         floating = hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.floating)

@@ -1,6 +1,6 @@
 """What a training step says of itself."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,15 +24,20 @@ class Metrics(NamedTuple):
     loss_scale: jax.Array | None = None
 
     def scalars(self) -> dict[str, float]:
-        """The numbers in it as Python floats by name, for a log: `aux/accuracy`, observations by theirs; arrays are left out."""
+        """The real numbers in it as Python floats by name, for a log: `aux/accuracy`, observations by theirs; arrays are left out."""
         named = {"value": self.value, "aux": self.aux, **self.observations}
         named |= {"gradient_norm": self.gradient_norm, "finite": self.finite, "loss_scale": self.loss_scale}
         return scalars_of(named)
 
 
 def scalars_of(tree: PyTree) -> dict[str, float]:
-    """The scalar leaves of a tree as Python floats, by their paths."""
-    leaves = [(path, leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree) if jnp.shape(leaf) == ()]
+    """The real scalar leaves of a tree as Python floats, by their paths."""
+    leaves = [(path, leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree) if jnp.shape(leaf) == () and _is_real(leaf)]
     numbers = jax.device_get([leaf for _, leaf in leaves])
     names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves]
     return {name: float(number) for name, number in zip(names, numbers, strict=True)}
+
+
+def _is_real(leaf: Any) -> bool:
+    dtype = jnp.result_type(leaf)
+    return any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))

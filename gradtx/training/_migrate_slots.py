@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -11,12 +11,11 @@ import jax.numpy as jnp
 from gradtx import GradientTransformation
 from gradtx._core.contract import init
 from gradtx._core.describe import _opened
-from gradtx._core.numerics import widened
-from gradtx._core.order import moved_by
 from gradtx._core.run import Context
-from gradtx._core.signals import Signals, Visits
-from gradtx._core.trees import is_trainable
+from gradtx._core.signals import Signals, Visit, Visits
+from gradtx._core.trees import is_trainable, path_names
 from gradtx._core.types import PyTree
+from gradtx._storage.codec import CodecKind
 
 TRANSPARENT = {
     *("partition", "masked", "freeze", "adam_elsewhere", "skip_nonfinite", "skip_spikes", "accumulate", "every", "lookahead"),
@@ -27,20 +26,64 @@ TRANSPARENT = {
 
 @dataclasses.dataclass(frozen=True)
 class SlotLeaf:
-    """A leaf of a state, decoded. `parts` are the paths of the arrays it is kept as; `meaning` is slot and parameter, for comparing."""
+    """A leaf of a state, decoded. `parts` are the paths of the arrays it is kept as; `meaning` is slot and parameter, for comparing.
+
+    `coder` encodes it where it is in code.
+    """
 
     slot: str
     value: Any
     parts: dict[str, tuple[Any, ...]]
     meaning: tuple[Any, ...]
     correction: str
+    coder: "Coder | None" = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Coder:
+    """How one leaf is kept in code: `like` is what the codec sees, `layers` how many axes of layers are before that.
+
+    `codec` is what `coding` was opened from, for comparing.
+    """
+
+    codec: Any
+    coding: Any
+    like: jax.ShapeDtypeStruct
+    layers: int
+
+    @classmethod
+    def of(cls, codec: Any, coding: Any, like: jax.ShapeDtypeStruct, parts: Mapping[str, Any]) -> "Coder | None":
+        """The one that keeps a leaf like this as these arrays, None if it is kept as others."""
+        kept = jax.eval_shape(cls(codec, coding, like, 0).encoded, jnp.zeros(like.shape, like.dtype), 0)
+        layers = {jnp.shape(parts[name])[: jnp.ndim(parts[name]) - leaf.ndim] for name, leaf in kept.items() if name in parts}
+        if kept.keys() != parts.keys() or len(layers) != 1:
+            return None
+        (sizes,) = layers
+        fits = all(jnp.shape(parts[name]) == (*sizes, *leaf.shape) and parts[name].dtype == leaf.dtype for name, leaf in kept.items())
+        return cls(codec, coding, like, len(sizes)) if fits else None
+
+    def encoded(self, value: Any, step: Any) -> dict[str, jax.Array]:
+        """What is kept of a value."""
+        if not self.coding.fits(self.like.shape):
+            return {"wide": value}
+        key = None if self.coding.key is None else jax.random.fold_in(self.coding.key, step)
+        return self._each(lambda x: self.coding.encode(x, key))(value)
+
+    def decoded(self, parts: dict[str, Any]) -> jax.Array:
+        """The value that is kept so."""
+        return parts["wide"] if "wide" in parts else self._each(lambda kept: self.coding.decode(kept, self.like))(parts)
+
+    def _each(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        for _ in range(self.layers):
+            function = jax.vmap(function)
+        return function
 
 
 class Slots:
     """The state of an optimizer, leaf by leaf, by path and by meaning; `ones` are the weights of each bias correction."""
 
     def __init__(self, tx: GradientTransformation, state: PyTree, params: PyTree) -> None:
-        self.params = _inner_shapes(params)
+        self.paths = _inner_paths(params)
         self.state, self.step = state, state["step"]
         self.visits = Visits()
         init(
@@ -48,8 +91,8 @@ class Slots:
             jax.tree.map(lambda p: jax.ShapeDtypeStruct(jnp.shape(p), jnp.result_type(p)) if is_trainable(p) else p, params),
             self.visits,
         )
-        self.labels = {path[-1]: part for path, part, _ in self.visits}
-        self.codings: dict[str, Any] = {}
+        self.labels = {visit.place[-1]: visit.part for visit in self.visits}
+        self.codings: dict[int, tuple[Any, Any]] = {}
         self.leaves = self._read(state)
         self.ones: dict[str, tuple[str, ...]] = {}
         for path, leaf in self.leaves.items():
@@ -59,32 +102,51 @@ class Slots:
     def _read(self, state: PyTree) -> dict[str, SlotLeaf]:
         rows: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, tuple[Any, Any]]] = {}
         for path, value in jax.tree_util.tree_leaves_with_path(state):
-            slot, leaf = self._split(tuple(jax.tree_util.keystr((key,), simple=True) for key in path))
-            coded = any(_base(name) == "stored" for name in slot) and self._decodable(slot)
+            slot, leaf = self._split(path_names(path))
+            coded = bool(self._keepers(slot))
             rows.setdefault((slot[:-1] if coded else slot, leaf), {})[slot[-1] if coded else ""] = (path, value)
-        return dict(self._leaf(slot, leaf, parts) for (slot, leaf), parts in rows.items())
+        return dict(found for (slot, leaf), parts in rows.items() for found in self._leaves(slot, leaf, parts))
 
     def _split(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The path of a slot, and that of the parameter within it."""
-        k = next((k for k in range(len(names)) if names[k:] in self.params), len(names))
+        k = next((k for k in range(len(names)) if names[k:] in self.paths), len(names))
         return names[:k], names[k:]
 
-    def _decodable(self, slot: tuple[str, ...]) -> bool:
-        """Whether what is kept has the shape of a parameter as the user has it."""
-        parts = [self.labels[name] for name in slot if name in self.labels]
-        return not any(any(True for _ in moved_by(part)) and part.form.name not in TRANSPARENT and not _is_scope(part) for part in parts)
+    def _leaves(self, slot: tuple[str, ...], leaf: tuple[str, ...], parts: dict[str, tuple[Any, Any]]) -> Iterator[tuple[str, SlotLeaf]]:
+        """The leaf that is kept as these arrays; each array by itself where it is not known what it is in code."""
+        arrays = {name: jnp.asarray(value) for name, (_, value) in parts.items()}
+        coder = None if "" in arrays else self._coder(slot, leaf, arrays)
+        meaning, places = (self._meaning(slot), leaf), {name: place for name, (place, _) in parts.items()}
+        if "" in arrays or coder is not None:
+            value = arrays[""] if coder is None else coder.decoded(arrays)
+            yield "/".join((*slot, *leaf)), SlotLeaf("/".join(slot), value, places, meaning, _correction(slot), coder)
+            return
+        for name, value in arrays.items():
+            own = (*slot, name)
+            known = (
+                (meaning, name, *(self._opened(visit)[0] for visit in self._keepers(slot)))
+                if name in self._code(slot)
+                else (self._meaning(own), leaf)
+            )
+            yield "/".join((*own, *leaf)), SlotLeaf("/".join(own), value, {"": places[name]}, known, _correction(slot))
 
-    def _leaf(self, slot: tuple[str, ...], leaf: tuple[str, ...], parts: dict[str, tuple[Any, Any]]) -> tuple[str, SlotLeaf]:
-        path, arrays = "/".join((*slot, *leaf)), {name: value for name, (_, value) in parts.items()}
-        if "" in arrays or "wide" in arrays:
-            value = arrays.get("", arrays.get("wide"))
-        else:
-            shape = self.params.get(leaf)
-            value = self.coding(slot).decode({name: jnp.asarray(part) for name, part in arrays.items()}, shape)
-        found = SlotLeaf(
-            "/".join(slot), value, {n: place for n, (place, _) in parts.items()}, (self._meaning(slot), leaf), _correction(slot)
-        )
-        return path, found
+    def _keepers(self, slot: tuple[str, ...]) -> list[Visit]:
+        """The visits of the part that keeps a slot in code."""
+        return self._visits(slot, lambda visit: _codec_argument(visit.part) is not None)
+
+    def _coder(self, slot: tuple[str, ...], leaf: tuple[str, ...], arrays: Mapping[str, Any]) -> Coder | None:
+        """The coder for a leaf as the codec saw it at init, whose shape tells of which side or in which basis it is."""
+        seen = [(visit, visit.seen[leaf]) for visit in self._keepers(slot) if leaf in visit.seen]
+        coders = (Coder.of(*self._opened(visit), like, arrays) for visit, like in seen)
+        return next((coder for coder in coders if coder is not None), None)
+
+    def _code(self, slot: tuple[str, ...]) -> set[str]:
+        """What the arrays are called in which a codec keeps something; whatever else is beside them is no code."""
+        names = {"wide"}
+        for visit in self._keepers(slot):
+            for like in dict.fromkeys(visit.seen.values()):
+                names |= jax.eval_shape(Coder(*self._opened(visit), like, 0).encoded, like, 0).keys()
+        return names
 
     def _meaning(self, slot: tuple[str, ...]) -> tuple[Any, ...]:
         """The slot without what stands around its part: optimizers, groups, codecs, wrappers that change nothing for it."""
@@ -108,33 +170,34 @@ class Slots:
         words = {key: value for key, value in part.arguments.items() if isinstance(value, str | bool) and key not in ("where", "name")}
         return part.form.spec_name, *sorted(words.items())
 
-    def _visited(self, slot: tuple[str, ...], label: str) -> Any:
-        """The part called `label` on the way to a slot, as it was bound there."""
-        names = [_base(name) for name in slot]
-        here = [(len(path), part) for path, part, _ in self.visits if _base(path[-1]) == label and _within([*map(_base, path)], names)]
-        return max(here, key=lambda found: found[0])[1]
+    def _visits(self, slot: tuple[str, ...], chosen: Callable[[Visit], bool]) -> list[Visit]:
+        """The visits of the deepest parts on the way to a slot that are chosen."""
+        here = [v for v in self.visits if chosen(v) and _within(v.place, slot)]
+        if not here:
+            names = [_base(name) for name in slot]
+            here = [v for v in self.visits if chosen(v) and _within([*map(_base, v.place)], names)]
+        return [v for v in here if len(v.place) == max(len(other.place) for other in here)]
 
-    def coding(self, slot: tuple[str, ...]) -> Any:
-        """The codec that a slot is kept in, opened."""
-        key = "/".join(slot)
-        if key not in self.codings:
-            part = self._visited(slot, "stored")
-            context = Context(Signals(step=jnp.asarray(self.step), nonnegative=part._context.signals.nonnegative))
-            opened = part.form.kinds["codec"].resolve(part.arguments["codec"], "restore: codec", context)
-            self.codings[key] = opened, (part.arguments["codec"], context.signals.nonnegative)
-        return self.codings[key][0]
+    def _opened(self, keeper: Visit) -> tuple[Any, Any]:
+        """The codec of a part, and opened."""
+        if id(keeper) not in self.codings:
+            found = _codec_argument(keeper.part)
+            assert found is not None
+            name, kind = found
+            codec = keeper.part.arguments[name]
+            context = Context(Signals(step=jnp.asarray(self.step), nonnegative=keeper.nonnegative))
+            opened = kind.resolve(codec, "restore: codec", context)
+            self.codings[id(keeper)] = (codec, kind.nonnegative or keeper.nonnegative), opened
+        return self.codings[id(keeper)]
 
     def of_squares(self, correction: str) -> bool:
         """Whether a bias correction is that of squares."""
-        return self._visited(tuple(correction.split("/")), "bias_correction")._context.signals.nonnegative
+        return self._visits(tuple(correction.split("/")), lambda visit: _base(visit.place[-1]) == "bias_correction")[0].nonnegative
 
     def codec(self, path: str) -> Any:
         """The codec of a leaf, None where it is kept as it is."""
-        leaf = self.leaves[path]
-        if "" in leaf.parts:
-            return None
-        self.coding(tuple(leaf.slot.split("/")))
-        return self.codings[leaf.slot][1]
+        coder = self.leaves[path].coder
+        return None if coder is None else coder.codec
 
     def coded(self, values: Mapping[str, Any], old: "Slots", sources: Mapping[str, str], rescaled: set[str], state: PyTree) -> PyTree:
         """The state with these values: as they were kept before where the codec is the same one, else in the new one's code."""
@@ -144,12 +207,10 @@ class Slots:
             source = sources.get(path)
             if source is not None and path not in rescaled and self._kept_alike(path, old, source, before):
                 parts = {name: before[place] for name, place in old.leaves[source].parts.items()}
-            elif "" in leaf.parts:
+            elif leaf.coder is None:
                 parts = {"": values[path]}
             else:
-                coding = self.coding(tuple(leaf.slot.split("/")))
-                key = None if coding.key is None else jax.random.fold_in(coding.key, jnp.asarray(self.step))
-                parts = coding.encode(values[path], key) if coding.fits(jnp.shape(values[path])) else {"wide": values[path]}
+                parts = leaf.coder.encoded(values[path], jnp.asarray(self.step))
             kept |= {leaf.parts[name]: value for name, value in parts.items()}
         return jax.tree_util.tree_map_with_path(lambda path, leaf: jnp.array(kept[path], leaf.dtype), state)
 
@@ -158,6 +219,16 @@ class Slots:
         here, there = self.leaves[path], old.leaves[source]
         alike = here.parts.keys() == there.parts.keys() and self.codec(path) == old.codec(source)
         return alike and ("" not in here.parts or before[there.parts[""]].dtype == here.value.dtype)
+
+
+def _codec_argument(part: Any) -> tuple[str, Any] | None:
+    """The argument of a part that is a codec in which it keeps something itself, and its kind."""
+    for name, value in part.arguments.items():
+        kind = part.form.kinds[name]
+        kind = getattr(kind, "kind", kind)
+        if value is not None and isinstance(kind, CodecKind) and kind.opened:
+            return name, kind
+    return None
 
 
 def _base(name: str) -> str:
@@ -181,13 +252,11 @@ def _correction(slot: tuple[str, ...]) -> str:
     return "/".join(slot[: k + 1])
 
 
-def _inner_shapes(params: PyTree) -> dict[tuple[str, ...], jax.ShapeDtypeStruct]:
-    """The trained leaves as parts see them, by path: wide, and complex ones as their real and imaginary parts."""
-    shapes: dict[tuple[str, ...], jax.ShapeDtypeStruct] = {}
+def _inner_paths(params: PyTree) -> set[tuple[str, ...]]:
+    """The paths of the trained leaves as parts see them: complex ones as their real and imaginary parts."""
+    paths = set[tuple[str, ...]]()
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        if not is_trainable(leaf):
-            continue
-        names = tuple(jax.tree_util.keystr((key,), simple=True) for key in path)
-        like = jax.ShapeDtypeStruct(jnp.shape(leaf), widened(jnp.result_type(leaf)))
-        shapes |= {(*names, part): like for part in ("real", "imag")} if jnp.iscomplexobj(leaf) else {names: like}
-    return shapes
+        if is_trainable(leaf):
+            names = path_names(path)
+            paths |= {(*names, part) for part in ("real", "imag")} if jnp.iscomplexobj(leaf) else {names}
+    return paths

@@ -18,6 +18,7 @@ from gradtx.training._checkpoint_leaves import SavedLeaf, plain_tree
 from gradtx.training._checkpoint_orbax import check_orbax, read_orbax, wait_for_orbax
 from gradtx.training._migrate import migrated
 from gradtx.training._migrate_report import Migration
+from gradtx.training._restore_batch import abstract_state, joined, member, member_optimizer, members_in
 from gradtx.training._restore_fit import fitted
 
 
@@ -61,7 +62,7 @@ def restore(
 
     `migrate=True` carries the state over to another `tx`: by parameter and by what a slot means, whatever stands around it in the
     chain and whatever codec keeps it. `print(checkpoint.migration)` says leaf by leaf what was carried, created and dropped.
-    `migrate={"new/slot": "old/slot"}` ties paths of slots that no rule ties.
+    `migrate={"new/slot": "old/slot"}` ties paths of slots that no rule ties. Of a batch of optimizers each member is carried over.
     """
     place = pathlib.Path(path)
     wait_for_orbax()
@@ -82,20 +83,27 @@ def restore(
         if tx is None:
             raise ValueError("restore: migrate is for another optimizer than the saved one. Write restore(..., tx=..., migrate=...).")
         before = _optimizer(header["about"], found)
-        ties = {} if migrate is True else migrate
-        kept, migration = migrated(before, plain_tree(saved["state"]), tx, _needed(own_params, params), ties)
+        kept, migration = _migrated(before, plain_tree(saved["state"]), tx, _needed(own_params, params), {} if migrate is True else migrate)
         return Checkpoint(**common, state=_like(kept, state), damaged=damaged, migration=migration)
     if tx is not None:
         _check_same(header["about"], tx, found)
     like = state
     if like is None and own_tx is not None and own_params is not None:
-        like = own_tx.init(jax.tree.map(_abstract, own_params))
+        like = abstract_state(own_tx, own_params, members_in(plain_tree([leaf for leaf in saved["state"] if leaf.name == "state/step"])))
     hint = "If the optimizer has changed, write restore(..., migrate=True)."
     return Checkpoint(**common, state=_tree(saved, "state", like, found, hint), damaged=damaged)
 
 
-def _abstract(leaf: Any) -> Any:
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) if isinstance(leaf, jax.Array) else leaf
+def _migrated(before: Any, state: PyTree, tx: GradientTransformation, params: PyTree, ties: Mapping[str, str]) -> tuple[PyTree, Migration]:
+    """The state carried over, and the report; for a batch of optimizers member by member, with the report of the first."""
+    count = members_in(state)
+    if count is None or before is None:
+        return migrated(before, state, tx, params, ties)
+    pairs = [
+        migrated(member_optimizer(before, k, count), member(state, k), member_optimizer(tx, k, count), member(params, k), ties)
+        for k in range(count)
+    ]
+    return joined([kept for kept, _ in pairs]), pairs[0][1]
 
 
 def _needed(saved: PyTree, given: PyTree) -> PyTree:

@@ -1,6 +1,7 @@
 """A factor on the loss that keeps gradients in half precision away from zero."""
 
 import dataclasses
+import math
 from typing import Any, final
 
 import jax
@@ -37,8 +38,9 @@ def dynamic_loss_scale(initial: float = 2.0**15, every: int = 2000, factor: floa
     leaves parameters and optimizer as they were. bfloat16 has the range of float32 and needs none of this.
     (Micikevicius et al. 2018, "Mixed precision training", arXiv 1710.03740.)
     """
-    if not initial > 0 or not factor > 1 or every < 1:
+    if not 0 < initial < math.inf or not 1 < factor < math.inf or every < 1:
         raise ValueError(
-            f"dynamic_loss_scale: initial must be above 0, every at least 1 and factor above 1, got {initial!r}, {every!r}, {factor!r}."
+            "dynamic_loss_scale: initial must be above 0, every at least 1 and factor above 1, all finite, got "
+            f"{initial!r}, {every!r}, {factor!r}."
         )
     return DynamicLossScale(float(initial), int(every), float(factor))

@@ -1,6 +1,7 @@
 """The compiled training step, for every optimizer."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, cast, final
 
@@ -35,7 +36,7 @@ class Step:
         self._loss, self._micro_batches, self._weigh, self._measures = loss, micro_batches, weigh, gradient_norm
         self._scaling = loss_scale if isinstance(loss_scale, DynamicLossScale) else None
         self._scale = None if self._scaling else loss_scale
-        self._asks = asked_by(loss.function)
+        self._asks, self._needs = asked_by(loss.function), asked_by(loss.function, without_default=True)
         self._keeps = bool(self._scaling) or "model_state" in self._asks
         self._compiled = jax.jit(self._run, donate_argnames=("params", "state") if donate else ())
 
@@ -74,7 +75,7 @@ class Step:
         if not isinstance(cast(Any, tx), gx.GradientTransformation):
             raise TypeError(f"step(tx, params, state, batch): tx must be a transformation of gradtx, got {type(tx).__name__}. "
                             "Put another library's into gradtx.chain(...).")  # fmt: skip
-        if "key" in self._asks and key is None:
+        if key is None and "key" in self._needs:
             raise TypeError("The loss asks for a key: write step(tx, params, state, batch, key), with a new key for each step.")
         if self._keeps and not (isinstance(state, dict) and "optimizer" in state):
             raise TypeError("This step keeps more than the optimizer's state: write state = step.init(tx, params), not tx.init(params).")
@@ -169,14 +170,19 @@ def make_step(
         raise ValueError(f"make_step: micro_batches must be a whole number of at least 1, got {micro_batches!r}.")
     if compute_dtype is not None and not jnp.issubdtype(compute_dtype, jnp.floating):
         raise ValueError(f"make_step: compute_dtype must be a floating dtype such as jnp.bfloat16, got {compute_dtype!r}.")
-    if loss_scale is not None and not isinstance(loss_scale, DynamicLossScale) and not loss_scale > 0:
-        raise ValueError(f"make_step: loss_scale must be above 0, or dynamic_loss_scale(), got {loss_scale!r}.")
+    if loss_scale is not None and not isinstance(loss_scale, DynamicLossScale) and not 0 < loss_scale < math.inf:
+        raise ValueError(f"make_step: loss_scale must be above 0 and finite, or dynamic_loss_scale(), got {loss_scale!r}.")
     if not callable(loss):
         raise TypeError(f"make_step: the loss must be a function loss(params, batch), got {type(loss).__name__}.")
     if weigh is not None and micro_batches == 1:
         raise ValueError("make_step: weigh says what a micro-batch counts, and there is one only. Write micro_batches=4, or leave it out.")
     dtype = None if compute_dtype is None else jnp.dtype(compute_dtype)
-    return _made(Loss(loss, has_aux, dtype), micro_batches, weigh, loss_scale, gradient_norm, donate)
+    arguments = Loss(loss, has_aux, dtype), micro_batches, weigh, loss_scale, gradient_norm, donate
+    try:
+        hash(arguments)
+    except TypeError:  # a loss that is an object with arrays in it, say
+        return Step(*arguments)
+    return _made(*arguments)
 
 
 _made = functools.lru_cache(maxsize=128)(Step)

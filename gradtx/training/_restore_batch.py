@@ -1,0 +1,42 @@
+"""Members of a batch of optimizers: the state of each, and what they are together."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradtx import GradientTransformation
+from gradtx._core.types import PyTree
+
+
+def members_in(state: PyTree) -> int | None:
+    """How many members a state is of, None for that of one optimizer."""
+    steps = jnp.shape(state["step"]) if isinstance(state, dict) and "step" in state else ()
+    return steps[0] if len(steps) == 1 else None
+
+
+def member(tree: PyTree, k: int) -> PyTree:
+    """What belongs to one member."""
+    return jax.tree.map(lambda leaf: leaf[k] if hasattr(leaf, "ndim") else leaf, tree)
+
+
+def member_optimizer(tx: GradientTransformation, k: int, count: int) -> GradientTransformation:
+    """The optimizer of one member: each has its own in a batch, all have the same otherwise."""
+    leaves = jax.tree.leaves(tx)
+    return member(tx, k) if leaves and all(jnp.shape(leaf)[:1] == (count,) for leaf in leaves) else tx
+
+
+def joined(members: list[PyTree]) -> PyTree:
+    """The trees of the members as one, with a leading axis."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+
+
+def abstract_state(tx: GradientTransformation, params: PyTree, count: int | None) -> PyTree:
+    """Shapes and dtypes of the state for these parameters, those of all members if there are so many."""
+
+    def abstract(leaf: Any) -> Any:
+        shape = () if count is None else (count,)
+        return jax.ShapeDtypeStruct(leaf.shape[len(shape) :], leaf.dtype) if hasattr(leaf, "ndim") else leaf
+
+    one = (tx if count is None else member_optimizer(tx, 0, count)).init(jax.tree.map(abstract, params))
+    return one if count is None else jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype), one)
