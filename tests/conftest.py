@@ -1,6 +1,7 @@
 """The devices and the compiler of a test process, and the count of laws at the end of a run."""
 
 import collections
+import gc
 import os
 
 import pytest
@@ -15,6 +16,8 @@ os.environ["XLA_FLAGS"] = " ".join((*FLAGS, os.environ.get("XLA_FLAGS", ""))).st
 
 
 import jax  # noqa: E402 (it reads the flags)
+
+gc.set_threshold(20_000, 20, 20)  # hundreds of thousands of objects live as long as the programs that are kept
 
 FINISHED: list[None] = []
 """One entry for each test that this process has finished."""
