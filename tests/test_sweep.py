@@ -321,6 +321,8 @@ def test_a_sweep_killed_by_the_system_goes_on_where_it_stopped(tmp_path, whole):
 
 
 SHARED = """
+import os
+import signal
 import sys
 import jax
 
@@ -330,31 +332,49 @@ import test_sweep
 from gradtx import sweep
 
 seen = []
+
+def watch(progress):
+    seen.append(progress)
+    if sys.argv[1:5:3] == ["1", "killed"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
 for _ in range(2):
-    results = sweep.sweep(test_sweep.train, test_sweep.MOMENTUM, chunk=4, directory=sys.argv[3], progress=seen.append)
+    results = sweep.sweep(test_sweep.train, test_sweep.MOMENTUM, chunk=4, directory=sys.argv[3], progress=watch)
 print([progress.done for progress in seen], jax.device_count(), results.curve("loss").tolist())
 """
 
 
-def test_two_processes_share_a_sweep_and_know_all_of_it(tmp_path, whole):
+def two_processes(directory, how):
+    """What each of two processes that share a sweep prints; where one is `killed` behind the first chunk, the other is ended."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     path = [str(pathlib.Path(__file__).parent), str(pathlib.Path(gx.__file__).parents[1])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
-    command = [sys.executable, "-c", SHARED]
+    command, pipes = [sys.executable, "-c", SHARED], {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     with contextlib.ExitStack() as stack:
-        processes = [
-            stack.enter_context(subprocess.Popen([*command, str(k), port, tmp_path], stdout=subprocess.PIPE, env=environment, text=True))
-            for k in range(2)
-        ]
-        outputs = [process.communicate(timeout=120)[0].splitlines()[-1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
+        given = [[*command, str(k), port, directory, how] for k in range(2)]
+        first, second = (stack.enter_context(subprocess.Popen(one, env=environment, **pipes)) for one in given)
+        if how == "killed":
+            assert second.wait(timeout=120) == -signal.SIGKILL
+            first.kill()
+            return []
+        outputs = [process.communicate(timeout=120)[0].splitlines()[-1] for process in (first, second)]
+        assert [process.returncode for process in (first, second)] == [0, 0]
+        return outputs
+
+
+def test_two_processes_share_a_sweep_and_know_all_of_it_although_one_was_killed(tmp_path, whole):
+    two_processes(tmp_path, "killed")
+    (kept,) = tmp_path.glob("*.npz")
+    written = kept.stat().st_mtime_ns
+    outputs = two_processes(tmp_path, "whole")
     assert outputs[0] == outputs[1]
     assert outputs[0].startswith("[4, 7, 4, 7] 8 [")
     losses = json.loads(outputs[0].split("] 8 ")[1].replace("nan", "NaN").replace("inf", "Infinity"))
     np.testing.assert_allclose(losses, whole.curve("loss"), rtol=1e-5)
     assert len(list(tmp_path.glob("*.npz"))) == 2
+    assert kept.stat().st_mtime_ns == written
 
 
 @pytest.fixture

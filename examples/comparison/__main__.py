@@ -20,12 +20,17 @@ import gradtx
 GRID = 2.0 ** jnp.arange(-3, 4)
 """Learning rates around the middle one of each optimizer."""
 
-BATCH, HELD_OUT, LOOKS = 128, 4096, 20
+BATCH, HELD_OUT = 128, 4096
+
+
+def looks(steps: int) -> int:
+    """How often a run of so many steps is looked at."""
+    return min(20, steps // 10)
 
 
 @functools.partial(jax.jit, static_argnames="steps")
 def curves(tx: gradtx.GradientTransformation, seeds: jax.Array, train: Any, held_out: Any, steps: int) -> jax.Array:
-    """The loss on text that was held out, in nats, after each twentieth of the steps: for each optimizer in `tx` and each seed."""
+    """The loss on text that was held out, in nats, at each look: for each optimizer in `tx` and each seed."""
     contexts, targets = text.windows(held_out, jnp.linspace(0, len(held_out) - text.CONTEXT - 2, HELD_OUT).astype(int))
 
     def run(tx: gradtx.GradientTransformation, seed: jax.Array) -> jax.Array:
@@ -42,7 +47,7 @@ def curves(tx: gradtx.GradientTransformation, seeds: jax.Array, train: Any, held
             carry, _ = jax.lax.scan(step, carry, keys)
             return carry, network.loss(gradtx.eval_params(tx, *carry), contexts, targets)
 
-        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1), (LOOKS, steps // LOOKS))
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1), (looks(steps), steps // looks(steps)))
         return jax.lax.scan(stretch, (params, tx.init(params)), keys)[1]
 
     return jax.vmap(jax.vmap(run, in_axes=(None, 0)), in_axes=(0, None))(tx, seeds)
@@ -69,7 +74,7 @@ def table(found: dict[str, Any], steps: int) -> str:
         ends = [curve[-1] for curve in one["curves"]]
         mean = np.mean(one["curves"], axis=0)
         reached = np.flatnonzero(mean <= goal)
-        until = f"{(reached[0] + 1) * steps // LOOKS}" if reached.size else "–"
+        until = f"{(reached[0] + 1) * steps // looks(steps)}" if reached.size else "–"
         rows.append(f"| {name} | {one['rate']:.1e} | {np.mean(ends):.3f} ± {np.std(ends, ddof=1):.3f} | {until} | {one['bytes']:.2f} |")
     return "\n".join(rows)
 

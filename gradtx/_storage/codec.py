@@ -10,7 +10,7 @@ import jax
 from gradtx._core.call import Call, register
 from gradtx._core.factory import factory
 from gradtx._core.joint import Check
-from gradtx._core.kinds import Kind, shown
+from gradtx._core.kinds import Alone, Kind, shown
 
 P = ParamSpec("P")
 
@@ -51,7 +51,10 @@ class CodecKind(Kind):
     def resolve(self, value: Any, where: str, context: Any) -> Any:
         if not self.opened:
             return value
-        return value.form.open(value.arguments, context)(self.nonnegative or context.signals.nonnegative)
+        nonnegative = self.nonnegative or context.signals.nonnegative
+        if not jax.tree.leaves(value):
+            return _compiled(value, nonnegative)
+        return value.form.open(value.arguments, context)(nonnegative)
 
 
 @final
@@ -66,6 +69,14 @@ class Codec(Call):
 
 
 register(Codec)
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(value: Codec, nonnegative: bool) -> Coding:
+    """The coding of a codec without numbers, one program for each shape where a state is made or a step is run line by line."""
+    coding = value.form.open(value.arguments, Alone(value.form.name))(nonnegative)
+    return dataclasses.replace(coding, encode=jax.jit(coding.encode), decode=jax.jit(coding.decode, static_argnums=1))
+
 
 OpenedCodec: TypeAlias = Annotated[Codec, CodecKind(opened=True)]
 """A codec that a factory's body sees as the `Coding` it makes."""
