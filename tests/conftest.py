@@ -17,8 +17,6 @@ os.environ["XLA_FLAGS"] = " ".join((*FLAGS, os.environ.get("XLA_FLAGS", ""))).st
 
 import jax  # noqa: E402 (it reads the flags)
 
-gc.set_threshold(20_000, 20, 20)  # hundreds of thousands of objects live as long as the programs that are kept
-
 FINISHED: list[None] = []
 """One entry for each test that this process has finished."""
 
@@ -34,8 +32,15 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(autouse=True)
 def _bounded_memory():
-    """What tests have compiled is forgotten from time to time: a process that keeps thousands of programs fills the machine."""
+    """What tests have compiled is forgotten from time to time: a process that keeps thousands of programs fills the machine.
+
+    What is kept until then is none of the garbage collector's business.
+    """
     yield
     FINISHED.append(None)
     if len(FINISHED) % 800 == 0:
+        gc.unfreeze()
         jax.clear_caches()
+        gc.collect()
+    if len(FINISHED) % 20 == 0:
+        gc.freeze()
