@@ -50,7 +50,9 @@ def _init(tx: Call, inner: PyTree, leaves: Leaves, visits: Visits | None = None)
 
 def expected_entries(tx: Call, inner: PyTree, leaves: Leaves) -> PyTree:
     """What the entries of a state look like for a tree as the parts see it."""
-    return _traced_init.eval_shape(tx, inner, leaves=leaves)
+    if all(map(is_array, jax.tree.leaves(tx))):
+        return _traced_init.eval_shape(tx, inner, leaves=leaves)
+    return jax.eval_shape(lambda inner: _init(tx, inner, leaves), inner)  # a number may be another library's schedule, a function
 
 
 _traced_init = jax.jit(_init, static_argnames="leaves")
