@@ -20,9 +20,8 @@ from gradtx.testing._law import Violation, law
 def jit_equals_eager(case: Case) -> None:
     """A step may be compiled: it gives the numbers that it gives outside of jit."""
     params = case.problem()
-    grads = _problem.gradient(params)
+    grads, state = _problem.gradient(params), case.make().init(params)
     with jax.disable_jit():
-        state = case.make().init(params)
         eager = case.update(None, grads, state, params)
     close(eager, case.compiled_update(None, grads, state, params), **NARROW)
 
