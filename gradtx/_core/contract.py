@@ -4,6 +4,7 @@ Arithmetic is wide, updates leave in the dtypes they came in, the state's avals 
 parameters, and whatever does not fit is refused with the path of the leaf.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,13 +51,7 @@ def _init(tx: Call, inner: PyTree, leaves: Leaves, visits: Visits | None = None)
 
 def expected_entries(tx: Call, inner: PyTree, leaves: Leaves) -> PyTree:
     """What the entries of a state look like for a tree as the parts see it."""
-    if all(map(is_array, jax.tree.leaves(tx))):
-        return _traced_init.eval_shape(tx, inner, leaves=leaves)
-    return jax.eval_shape(lambda inner: _init(tx, inner, leaves), inner)  # a number may be another library's schedule, a function
-
-
-_traced_init = jax.jit(_init, static_argnames="leaves")
-"""What init makes, traced once for each structure of optimizer and trees, however often a step is traced."""
+    return jax.eval_shape(functools.partial(_init, tx, leaves=leaves), inner)
 
 
 def _unshared(state: PyTree, given: PyTree) -> PyTree:

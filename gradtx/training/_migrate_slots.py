@@ -16,6 +16,7 @@ from gradtx._core.signals import Signals, Visit, Visits
 from gradtx._core.trees import is_trainable, path_names
 from gradtx._core.types import PyTree
 from gradtx._storage.codec import CodecKind
+from gradtx.training._migrate_coder import Coder
 
 TRANSPARENT = {
     *("partition", "masked", "freeze", "adam_elsewhere", "skip_nonfinite", "skip_spikes", "accumulate", "every", "lookahead"),
@@ -36,47 +37,7 @@ class SlotLeaf:
     parts: dict[str, tuple[Any, ...]]
     meaning: tuple[Any, ...]
     correction: str
-    coder: "Coder | None" = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Coder:
-    """How one leaf is kept in code: `like` is what the codec sees, `layers` how many axes of layers are before that.
-
-    `codec` is what `coding` was opened from, for comparing.
-    """
-
-    codec: Any
-    coding: Any
-    like: jax.ShapeDtypeStruct
-    layers: int
-
-    @classmethod
-    def of(cls, codec: Any, coding: Any, like: jax.ShapeDtypeStruct, parts: Mapping[str, Any]) -> "Coder | None":
-        """The one that keeps a leaf like this as these arrays, None if it is kept as others."""
-        kept = jax.eval_shape(cls(codec, coding, like, 0).encoded, jnp.zeros(like.shape, like.dtype), 0)
-        layers = {jnp.shape(parts[name])[: jnp.ndim(parts[name]) - leaf.ndim] for name, leaf in kept.items() if name in parts}
-        if kept.keys() != parts.keys() or len(layers) != 1:
-            return None
-        (sizes,) = layers
-        fits = all(jnp.shape(parts[name]) == (*sizes, *leaf.shape) and parts[name].dtype == leaf.dtype for name, leaf in kept.items())
-        return cls(codec, coding, like, len(sizes)) if fits else None
-
-    def encoded(self, value: Any, step: Any) -> dict[str, jax.Array]:
-        """What is kept of a value."""
-        if not self.coding.fits(self.like.shape):
-            return {"wide": value}
-        key = None if self.coding.key is None else jax.random.fold_in(self.coding.key, step)
-        return self._each(lambda x: self.coding.encode(x, key))(value)
-
-    def decoded(self, parts: dict[str, Any]) -> jax.Array:
-        """The value that is kept so."""
-        return parts["wide"] if "wide" in parts else self._each(lambda kept: self.coding.decode(kept, self.like))(parts)
-
-    def _each(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        for _ in range(self.layers):
-            function = jax.vmap(function)
-        return function
+    coder: Coder | None = None
 
 
 class Slots:
