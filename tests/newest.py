@@ -9,7 +9,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).parent.parent
 SUBSET = ["tests/test_surface.py", "tests/test_errors.py", "tests/test_laws.py"]
-KEYWORDS = "not test_laws or adamw or sgd or newton_cg or skip_nonfinite or scale_by_rms"
+KEYWORDS = "not test_laws or laprop or newton_cg or skip_nonfinite or scale_by_rms"
 
 
 def interpreters() -> list[tuple[tuple[int, int], str]]:
