@@ -255,3 +255,14 @@ def test_a_role_that_no_leaf_has_is_a_misspelled_pattern():
     decayed = gx.adamw(0.1, where=table["matrix"])
     gx.partition((table["matrix"], decayed), (table["bias"], decayed)).init(params)
     gx.freeze(table["counter"], gx.sgd(0.1)).init(params)
+
+
+def test_scion_takes_the_head_of_a_layer_for_a_matrix():
+    params = {"head": jnp.arange(24.0).reshape(2, 3, 4) - 5, "bias": jnp.arange(8.0).reshape(2, 4) - 3}
+    inner = gx.scion(0.1, lambda path, leaf: False)
+    stacked = gx.layerwise(gx.roles(("*", gx.role("layers", stack=0))), inner)
+    whole = stacked.update(params, stacked.init(params), params)[0]
+    for k in range(2):
+        layer = jax.tree.map(lambda leaf, k=k: leaf[k], params)
+        alone = inner.update(layer, inner.init(layer), layer)[0]
+        chex.assert_trees_all_close(jax.tree.map(lambda leaf, k=k: leaf[k], whole), alone, rtol=1e-6)

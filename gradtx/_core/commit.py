@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.kinds import Alone, KeyKind
+from gradtx._core.kinds import KeyKind, random_key
 from gradtx._core.numerics import next_step, widened
 from gradtx._core.random import leaf_key
 from gradtx._core.rounding import stochastically_rounded
@@ -40,7 +40,7 @@ def stochastic_commit(key: Key = 0) -> Commit:
         return {"step": jnp.zeros((), jnp.int32), "stalled": _counts(params)}
 
     def commit(params: PyTree, updates: PyTree, state: dict[str, Any]) -> tuple[PyTree, dict[str, Any]]:
-        now = jax.random.fold_in(KeyKind().resolve(key, "stochastic_commit: key", Alone("stochastic_commit")), state["step"])
+        now = jax.random.fold_in(random_key(key, "stochastic_commit: key"), state["step"])
 
         def one(path: Any, param: jax.Array, update: jax.Array) -> tuple[Any, ...]:
             total = _wide(param) + _wide(update)

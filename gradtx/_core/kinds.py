@@ -76,6 +76,12 @@ def is_key(value: Any) -> bool:
     return hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
+def is_real(value: Any) -> bool:
+    """Whether it is a real number or an array of such, bools included."""
+    dtype = jnp.result_type(value)
+    return any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
+
+
 def leaf_identity(leaf: Any) -> Hashable:
     """Numbers and concrete arrays compare by dtype, shape and bits; anything else (a tracer) by identity."""
     if isinstance(leaf, jax.core.Tracer) or not isinstance(leaf, bool | int | float | np.generic | np.ndarray | jax.Array):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias, final
 
 import jax
@@ -18,9 +19,19 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
 
 
-def no_vector(path: str, leaf: Any) -> bool:
-    """For rules that treat vectors apart: what has two axes as it is seen where the rule runs, within `layerwise` layer by layer."""
-    return leaf.ndim > 1
+@final
+@dataclasses.dataclass(frozen=True)
+class AsSeen:
+    """A choice by what a leaf is where the rule runs, within `layerwise` layer by layer, and not by what the user has."""
+
+    chooses: Callable[[Any], bool]
+
+    def __call__(self, path: str, leaf: Any) -> bool:
+        return self.chooses(leaf)
+
+
+NO_VECTOR = AsSeen(lambda leaf: leaf.ndim > 1)
+TWO_AXES = AsSeen(lambda leaf: leaf.ndim == 2)
 
 
 @final
@@ -74,7 +85,7 @@ class Selection:
     def _seen(self, path: tuple[Any, ...], inner: Any) -> tuple[str, Any]:
         """The user's leaf at `path` by name, as far as it is known and asked for."""
         name, leaf = self.leaves.at(path, inner) if self.leaves else (jax.tree_util.keystr(path), inner)
-        if self.where is no_vector:
+        if isinstance(self.where, AsSeen):
             return name, inner
         return name, leaf if self.leaves is None or self.leaves.called == "parameters" else OfUpdate(leaf, self.part)
 

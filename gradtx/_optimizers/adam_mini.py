@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gradtx._core.selection import Where, no_vector
+from gradtx._core.selection import NO_VECTOR, Where
 from gradtx._core.transformation import chain, transformation
 from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.bias_correction import bias_correction
@@ -40,7 +40,7 @@ def adam_mini(
     """
     wide, flat = (scale_by_rms(bias_correction(stored(ema(b2), codec)), eps) for codec in (blocks, block_mean()))
     momentum = scale_by_momentum(bias_correction(stored(ema(b1), storage)))
-    blockwise = partition((no_vector, wide), (None, flat))
+    blockwise = partition((NO_VECTOR, wide), (None, flat))
     return chain(
         adam_elsewhere(where, chain(momentum, blockwise), b1, b2, eps, storage),
         add_decayed_weights(weight_decay),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gradtx._core.selection import Where, no_vector
+from gradtx._core.selection import NO_VECTOR, Where
 from gradtx._core.transformation import chain, transformation
 from gradtx._core.types import Decay, LearningRate, NonNegative, Positive
 from gradtx._moments.ema import ema
@@ -43,7 +43,7 @@ def came(
     return chain(
         scale_by_rms(stored(ema(b2), storage), eps_root=eps_root),
         clip_by_block_rms(threshold),
-        partition((no_vector, confident), (None, scale_by_momentum(stored(ema(b1), storage)))),
+        partition((NO_VECTOR, confident), (None, scale_by_momentum(stored(ema(b1), storage)))),
         add_decayed_weights(weight_decay, where),
         scale_by_learning_rate(learning_rate),
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gradtx._core.selection import Where
+from gradtx._core.selection import TWO_AXES, Where
 from gradtx._core.transformation import GradientTransformation, chain, transformation
 from gradtx._core.types import Decay, LearningRate, NonNegative
 from gradtx._moments.ema import ema
@@ -43,7 +43,7 @@ def scion(
     """
     matrices = chain(orthogonal, scale_by_aspect_ratio(output_axis), scale(radius))
     wide = chain(others, scale_by_inputs(output_axis), scale(radius_of_others))
-    rest = partition((lambda path, leaf: leaf.ndim == 2, wide), (None, chain(normalize_rms(1e-8), scale(radius))))
+    rest = partition((TWO_AXES, wide), (None, chain(normalize_rms(1e-8), scale(radius))))
     return chain(
         scale_by_momentum(stored(ema(momentum), storage)),
         partition((where, layerwise(where, matrices)), (None, rest)),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.kinds import shown
+from gradtx._core.kinds import is_real, shown
 from gradtx._core.types import PyTree
 
 
@@ -44,10 +44,9 @@ def count_of(optimizers: Any, part: str) -> int:
 def scored(run: Run, tx: Any, carry: PyTree) -> jax.Array:
     """The score as a floating-point scalar."""
     score = run.score(tx, carry)
-    kind = None if isinstance(score, dict | list | tuple) else jnp.result_type(score)
-    if kind is None or jnp.shape(score) != () or not any(jnp.issubdtype(kind, real) for real in (jnp.floating, jnp.integer, jnp.bool_)):
+    if isinstance(score, dict | list | tuple) or jnp.shape(score) != () or not is_real(score):
         raise TypeError(f"Run: score must return a real scalar, got {shown(score)}. Write jnp.mean(...).")
-    return jnp.asarray(score, jnp.promote_types(kind, jnp.float32))
+    return jnp.asarray(score, jnp.promote_types(jnp.result_type(score), jnp.float32))
 
 
 def comparable(score: jax.Array) -> jax.Array:

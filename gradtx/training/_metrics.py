@@ -1,10 +1,11 @@
 """What a training step says of itself."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from gradtx._core.kinds import is_real
 from gradtx._core.types import PyTree
 
 
@@ -32,12 +33,7 @@ class Metrics(NamedTuple):
 
 def scalars_of(tree: PyTree) -> dict[str, float]:
     """The real scalar leaves of a tree as Python floats, by their paths."""
-    leaves = [(path, leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree) if jnp.shape(leaf) == () and _is_real(leaf)]
+    leaves = [(path, leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree) if jnp.shape(leaf) == () and is_real(leaf)]
     numbers = jax.device_get([leaf for _, leaf in leaves])
     names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves]
     return {name: float(number) for name, number in zip(names, numbers, strict=True)}
-
-
-def _is_real(leaf: Any) -> bool:
-    dtype = jnp.result_type(leaf)
-    return any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
