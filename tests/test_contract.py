@@ -118,3 +118,33 @@ def test_draws_lie_like_the_leaves_on_an_explicit_mesh(tx):
         params = {"w": jax.device_put(jnp.ones((16, 2)), jax.P("x"))}
         updates = jax.jit(lambda params: tx.update(params, tx.init(params), params, value_fn=lambda p: jnp.sum(p["w"]))[0])(params)
         assert jax.typeof(updates["w"]) == jax.typeof(params["w"])
+
+
+INITS: list[float] = []
+
+
+@gx.transformation
+def _of_length(length: gx.Number):
+    """A part whose state is as long as its number says, which so cannot be traced."""
+
+    def init(params):
+        INITS.append(length)
+        return {"slots": jax.tree.map(lambda leaf: jnp.zeros(int(length)), params)}
+
+    return init, lambda updates, state: (updates, state)
+
+
+def test_a_step_that_is_traced_again_traces_no_init_and_reads_the_numbers_in_force():
+    params = make_params()
+    for length in (2.0, 3.0, 2.0):
+        tx = _of_length(length)
+        state = tx.init(params)
+        before = len(INITS)
+        for _ in range(2):
+            jax.make_jaxpr(lambda state, tx=tx: tx.update(params, state, params))(state)
+        assert len(INITS) - before <= 1
+        other = _of_length(4.0).init(params)
+        with pytest.raises(ValueError, match="slots"):
+            jax.make_jaxpr(lambda state, tx=tx: tx.update(params, state, params))(other)
+    with pytest.raises(jax.errors.ConcretizationTypeError):
+        jax.make_jaxpr(lambda length: _of_length(length).update(params, state, params))(2.0)

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import jax
 import jax.numpy as jnp
@@ -324,6 +325,7 @@ SHARED = """
 import os
 import signal
 import sys
+import time
 import jax
 
 jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -344,6 +346,14 @@ print([progress.done for progress in seen], jax.device_count(), results.curve("l
 """
 
 
+def until(holds, seconds=60):
+    """Wait for what another process does."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"it did not happen in {seconds} s"
+        time.sleep(0.01)
+
+
 def two_processes(directory, how):
     """What each of two processes that share a sweep prints; where one is `killed` behind the first chunk, the other is ended."""
     with socket.socket() as free:
@@ -357,6 +367,7 @@ def two_processes(directory, how):
         first, second = (stack.enter_context(subprocess.Popen(one, env=environment, **pipes)) for one in given)
         if how == "killed":
             assert second.wait(timeout=120) == -signal.SIGKILL
+            until(lambda: any(pathlib.Path(directory).glob("*.npz")))
             first.kill()
             return []
         outputs = [process.communicate(timeout=120)[0].splitlines()[-1] for process in (first, second)]

@@ -5,7 +5,7 @@ parameters, and whatever does not fit is refused with the path of the leaf.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import jax
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from gradtx._core.call import Call
 from gradtx._core.flow import Flow
-from gradtx._core.kinds import is_traced, shown
+from gradtx._core.kinds import is_traced, leaf_identity, shown
 from gradtx._core.numerics import next_step, strong
 from gradtx._core.placement import beside
 from gradtx._core.run import init_entries, label, update_entries, without_slots
@@ -51,7 +51,42 @@ def _init(tx: Call, inner: PyTree, leaves: Leaves, visits: Visits | None = None)
 
 def expected_entries(tx: Call, inner: PyTree, leaves: Leaves) -> PyTree:
     """What the entries of a state look like for a tree as the parts see it."""
+    key = _all_that_decides(tx, inner, leaves)
+    if key is None:
+        return _entries_of_init(tx, inner, leaves)
+    if key not in EXPECTED:
+        if len(EXPECTED) == MOST_EXPECTED:
+            EXPECTED.clear()
+        EXPECTED[key] = _entries_of_init(tx, inner, leaves)
+    return EXPECTED[key]
+
+
+def _entries_of_init(tx: Call, inner: PyTree, leaves: Leaves) -> PyTree:
     return jax.eval_shape(functools.partial(_init, tx, leaves=leaves), inner)
+
+
+EXPECTED: dict[Hashable, PyTree] = {}
+"""The entries by all that decides them: a step that is traced again need not trace its init."""
+
+MOST_EXPECTED = 1024
+
+SETTINGS = ("jax_enable_x64", "jax_numpy_dtype_promotion", "jax_default_prng_impl")
+"""The settings of JAX that decide the types of what an init makes."""
+
+
+def _all_that_decides(tx: Call, inner: PyTree, leaves: Leaves) -> Hashable | None:
+    """The structure and the types of an optimizer and a tree, and the numbers that a body may read; None if it may read other things."""
+    numbers, form = jax.tree.flatten(tx)
+    if not all(is_traced(number) or isinstance(number, bool | int | float) for number in numbers):
+        return None
+    read = tuple(jax.typeof(number) if is_traced(number) else leaf_identity(number) for number in numbers)
+    given, structure = jax.tree.flatten(inner)
+    key = form, read, structure, tuple(map(jax.typeof, given)), leaves, tuple(getattr(jax.config, name) for name in SETTINGS)
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
 
 
 def _unshared(state: PyTree, given: PyTree) -> PyTree:
