@@ -143,10 +143,12 @@ def power(x: jax.Array, exponent: Any) -> jax.Array:
     return jnp.where(x > 0, jnp.where(x > 0, x, 1) ** exponent, 0)
 
 
+@functools.partial(jax.jit, inline=True)
 def global_norm(tree: PyTree) -> jax.Array:
     """The Euclidean norm of all leaves together, in the widest dtype among them, at most its largest number.
 
-    Where a square overflows, the leaves are read once more, made small by a power of two.
+    Where a square overflows, the leaves are read once more, made small by a power of two. Compiled as one, since a conditional outside
+    of a compiled step would be compiled at every call.
     """
     dtype = widest(tree)
     leaves = [leaf.astype(dtype) for leaf in jax.tree.leaves(tree)]

@@ -146,6 +146,13 @@ class Case:
             raise NotApplicableError("none of its numbers can be traced")
         return found
 
+    def numbers_in_force(self) -> dict[str, Any] | None:
+        """The numbers as arrays, for a program that serves other numbers too; None if there are none that can be traced."""
+        try:
+            return {name: strong(number) for name, number in self.traced_numbers().items()}
+        except NotApplicableError:
+            return None
+
     def problem(self, dtype: Any = jnp.float32, seed: int = 0) -> PyTree:
         """Parameters in `dtype`."""
         return _problem.small_params(dtype, seed) if self.params is None else _problem.like(self.params, dtype, seed)

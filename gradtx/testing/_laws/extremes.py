@@ -27,10 +27,8 @@ def _in(dtype: Any, violation: Violation) -> Violation:
 @law("Put an epsilon that the dtype can hold below every division, and compute in float32.")
 def zero_gradients_do_no_harm(case: Case) -> None:
     """A weight that is not used for a thousand steps, in half precision too, leaves updates and state finite."""
-    for dtype in (jnp.float32, jnp.bfloat16, jnp.float16):
-        params = case.problem(dtype)
-        zeros = _filled(params, 0.0)
-        state, fine = _idle(case, params, zeros)
+    problems = {dtype: case.problem(dtype) for dtype in (jnp.float32, jnp.bfloat16, jnp.float16)}
+    for (dtype, params), (state, fine) in zip(problems.items(), _idle(case, [*problems.values()]), strict=True):
         for (path, _), each in zip(jax.tree_util.tree_leaves_with_path(params), fine, strict=True):
             if not bool(jnp.all(each)):
                 raise _in(dtype, Violation("finite updates", f"one that is not, at step {int(jnp.argmin(each))}", path_name(path)))
@@ -40,14 +38,20 @@ def zero_gradients_do_no_harm(case: Case) -> None:
             raise _in(dtype, violation) from None
 
 
-def _idle(case: Case, params: PyTree, grads: PyTree) -> tuple[PyTree, list[jax.Array]]:
-    """The state after many steps at the same gradients, and for each leaf and step whether its update was finite."""
+def _idle(case: Case, problems: list[PyTree]) -> list[tuple[PyTree, list[jax.Array]]]:
+    """For each problem the state after many steps at gradients of zero, and for each leaf and step whether its update was finite."""
 
-    def body(state: PyTree, _: None) -> Any:
-        updates, state = case.compiled_update(None, grads, state, params)
-        return state, [jnp.all(jnp.isfinite(leaf)) if is_trainable(leaf) else jnp.array(True) for leaf in jax.tree.leaves(updates)]
+    def run(params: PyTree, state: PyTree) -> Any:
+        zeros = _filled(params, 0.0)
 
-    return jax.jit(lambda state: jax.lax.scan(body, state, None, length=MANY))(case.make().init(params))
+        def body(state: PyTree, _: None) -> Any:
+            updates, state = case.compiled_update(None, zeros, state, params)
+            return state, [jnp.all(jnp.isfinite(leaf)) if is_trainable(leaf) else jnp.array(True) for leaf in jax.tree.leaves(updates)]
+
+        return jax.lax.scan(body, state, None, length=MANY)
+
+    states = [case.make().init(params) for params in problems]
+    return jax.jit(lambda problems, states: [*map(run, problems, states)])(problems, states)
 
 
 def _after(case: Case, params: PyTree, state: PyTree, gradient: float, steps: int = FEW) -> tuple[PyTree, PyTree]:

@@ -102,12 +102,8 @@ def _one_half(params: Any) -> Any:
     return structure.unflatten([leaves[0].astype(jnp.bfloat16), *leaves[1:]] if leaves else leaves)
 
 
-def _run(case: Case, tx: Any, params: Any, steps: int) -> Any:
-    """A step with a gradient of zero, where there are two, and one with a gradient."""
-    state, updates = tx.init(params), params
-    for grads in (jax.tree.map(jnp.zeros_like, params), params)[-steps:]:
-        updates, state = tx.update(grads, state, params, **case.extras(params, grads, _problem.bowl))
-    return updates, state
+def _one_step(case: Case, tx: Any, params: Any) -> Any:
+    return tx.update(params, tx.init(params), params, **case.extras(params, params, _problem.bowl))
 
 
 @law("Cast explicitly where dtypes meet.")
@@ -115,7 +111,7 @@ def strict_promotion_is_kept(case: Case) -> None:
     """It runs under jax_numpy_dtype_promotion=strict: no dtype is mixed with another by accident."""
     for dtype in (jnp.float32, jnp.bfloat16):
         with jax.numpy_dtype_promotion("strict"):
-            jax.eval_shape(lambda params: _run(case, case.make(), params, 1), case.problem(dtype))
+            jax.eval_shape(lambda params: _one_step(case, case.make(), params), case.problem(dtype))
 
 
 @law("Hand everything on through return values; store no tracer.")
@@ -123,14 +119,24 @@ def nothing_leaks(case: Case) -> None:
     """No traced value outlives its trace: jax.checking_leaks() finds none."""
     tx, params = case.make(), case.problem()  # outside of the trace, which what they keep must not outlive
     with jax.checking_leaks():
-        jax.eval_shape(lambda params: _run(case, tx, params, 1), params)
+        jax.eval_shape(lambda params: _one_step(case, tx, params), params)
 
 
 @law("Keep NaN out of the branch that is not taken: divide by jnp.where(x > 0, x, 1) before the select.")
 def no_false_alarm_of_nan_checking(case: Case) -> None:
     """jax_debug_nans stays silent on finite gradients, those of zero included, in a compiled step and in one that runs line by line."""
-    tx, params = case.make(), case.problem()
+    params = case.problem()
+    given = jax.tree.map(jnp.zeros_like, params), params
     with jax.debug_nans(True):
-        jax.block_until_ready(jax.jit(lambda params: _run(case, tx, params, 2))(params))
+        for update in (case.compiled_update, _by_line(case)):
+            state = case.make().init(params)
+            for grads in given:
+                _, state = jax.block_until_ready(update(None, grads, state, params))
+
+
+def _by_line(case: Case) -> Any:
+    def update(*given: Any) -> Any:
         with jax.disable_jit():
-            jax.block_until_ready(_run(case, tx, params, 2))
+            return case.update(*given)
+
+    return update
