@@ -26,6 +26,9 @@ Survival = Literal["all", "leaf", "none"]
 Loss: TypeAlias = Callable[[PyTree], jax.Array]
 """A function of parameters."""
 
+BATCH = 3
+"""How many values of a number, or problems, are tried side by side."""
+
 CUSTOMARY: dict[str, Callable[[PyTree, PyTree], Any]] = {
     "value": lambda params, grads: _problem.loss(params),
     "grad": lambda params, grads: grads,
@@ -200,6 +203,11 @@ class Case:
         updates, state = self.compiled_update(numbers, _problem.gradient(params, loss=loss), state, params, loss, **how)
         return _problem.moved(params, updates), state
 
+    @functools.cached_property
+    def mapped(self) -> jax.stages.Wrapped:
+        """`update` for a batch of numbers, gradients, states and parameters."""
+        return jax.jit(jax.vmap(self.compiled_update))
+
     def walk(self, numbers: Any, params: PyTree, steps: int = 3, loss: Loss = _problem.loss) -> tuple[PyTree, PyTree]:
         """Parameters and state after some steps of training."""
         state = self.make(numbers).init(params)
@@ -211,7 +219,7 @@ class Case:
         """For each number that can be traced, three sets of numbers that differ in it alone."""
         numbers = self.traced_numbers()
         for name, value in numbers.items():
-            for k in range(3):
+            for k in range(BATCH):
                 yield {other: strong(one) for other, one in {**numbers, name: _another(value, k)}.items()}
 
 

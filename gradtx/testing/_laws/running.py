@@ -1,6 +1,5 @@
 """How a step may be run: compiled, mapped, scanned, repeated, resumed, in memory that is given away."""
 
-import functools
 from typing import Any
 
 import jax
@@ -11,7 +10,7 @@ from gradtx._core.apply import apply_updates
 from gradtx._core.trees import is_trainable, path_name
 from gradtx._core.types import PyTree
 from gradtx.testing import _problem
-from gradtx.testing._case import Case
+from gradtx.testing._case import BATCH, Case
 from gradtx.testing._compare import NARROW, WIDE, close, compilations, data, identical, same_structure, same_types
 from gradtx.testing._law import Violation, law
 
@@ -72,12 +71,14 @@ def scan_works(case: Case) -> None:
 def vmap_over_problems_equals_a_loop(case: Case) -> None:
     """Many problems can be solved at once, and none sees the others."""
     with jax.enable_x64(True):
-        problems = [case.problem(jnp.float64, seed) for seed in range(3)]
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *problems)
+        numbers = case.numbers_in_force() or {}
+        problems = [case.problem(jnp.float64, seed) for seed in range(BATCH)]
+        # As many as there are members where all numbers are varied: one program serves both.
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves * max(len(numbers), 1)), *problems)
+        batch = {name: jnp.stack([number] * BATCH * len(numbers)) for name, number in numbers.items()} or None
         state = jax.vmap(case.make().init)(stacked)
-        mapped = jax.jit(jax.vmap(functools.partial(case.compiled_update, None)))
         for _ in range(2):
-            updates, state = mapped(_problem.gradients(stacked), state, stacked)
+            updates, state = case.mapped(batch, _problem.gradients(stacked), state, stacked)
             stacked = _problem.moved(stacked, updates)
         for k, params in enumerate(problems):
             close(case.walk(case.numbers_in_force(), params, 2), jax.tree.map(lambda leaf, k=k: leaf[k], (stacked, state)), **WIDE)

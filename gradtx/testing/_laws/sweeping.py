@@ -33,10 +33,9 @@ def vmap_over_every_number_equals_a_loop(case: Case) -> None:
         batch = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
         state = jax.vmap(lambda numbers: case.make(numbers).init(params))(batch)
         start = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(members), *leaf.shape)), params)
-        mapped = jax.jit(jax.vmap(case.compiled_update))
         swept = (start, state)
         for _ in range(2):
-            updates, state = mapped(batch, _problem.gradients(swept[0]), swept[1], swept[0])
+            updates, state = case.mapped(batch, _problem.gradients(swept[0]), swept[1], swept[0])
             swept = _problem.moved(swept[0], updates), state
         for k, numbers in enumerate(members):
             alone = case.walk(numbers, params, 2)
