@@ -4,10 +4,12 @@ import os
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import gradtx as gx
 from gradtx import training
+from tests.processes import last_lines, two_processes
 from tests.test_checkpoints import same
 
 pytest.importorskip("orbax.checkpoint", reason="Orbax is an extra")
@@ -68,3 +70,54 @@ def test_arrays_come_back_where_the_given_ones_lie(tmp_path):
     path = training.save(tmp_path / "one.orbax", params=params, format="orbax")
     like = {"w": jax.ShapeDtypeStruct(params["w"].shape, jnp.float32, sharding=sharding)}
     assert training.restore(path, params=like).params["w"].sharding == sharding
+
+
+TOGETHER = """
+import test_orbax
+
+print(test_orbax.trained_together(sys.argv[3]))
+"""
+
+
+def halves():
+    """Parameters that are spread over all devices of all processes."""
+    sharding = jax.NamedSharding(jax.make_mesh((len(jax.devices()),), ("data",)), jax.P("data"))
+    numbers = np.arange(32, dtype=np.float32).reshape(8, 4)
+    return {"w": jax.make_array_from_callback(numbers.shape, sharding, lambda index: numbers[index])}
+
+
+@jax.jit
+def step(params, state):
+    updates, state = TX.update(params, state, params)
+    return gx.apply_updates(params, updates), state
+
+
+def trained_together(directory):
+    """Whether each part of a run that was restored lies where it lay, with the same bits, and trains on to the same."""
+    params = halves()
+    run = step(params, jax.jit(TX.init)(params))
+    training.save(directory, tx=TX, params=run[0], state=run[1], format="orbax")
+    like = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), run)
+    found = training.restore(directory, params=like[0], state=like[1])
+    again = found.params, found.state
+    return jax.process_count(), found.step, _same_parts(run, again), _same_parts(step(*run), step(*again))
+
+
+def _same_parts(one, other):
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(
+        a.sharding == b.sharding
+        and all(np.array_equal(x.data, y.data) for x, y in zip(a.addressable_shards, b.addressable_shards, strict=True))
+        for a, b in pairs
+    )
+
+
+def test_two_processes_write_one_checkpoint_and_any_number_go_on_from_it(tmp_path):
+    with two_processes(TOGETHER, str(tmp_path), devices=2) as processes:
+        assert last_lines(processes) == ["(2, 1, True, True)"] * 2
+    params = halves()
+    found = training.restore(tmp_path, params=params)
+    expected = step(params, TX.init(params))
+    np.testing.assert_allclose(found.params["w"], expected[0]["w"], rtol=1e-6)
+    assert same(found.state, expected[1])
+    assert found.params["w"].sharding == params["w"].sharding

@@ -8,7 +8,6 @@ import pathlib
 import re
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from jax.sharding import Mesh
 import gradtx as gx
 from gradtx import sweep as sw
 from gradtx.sweep import _program, _progress
+from tests.processes import last_lines, two_processes
 
 ONE = Mesh(np.array(jax.devices()[:1]), ("members",))
 RATES = [0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 1e30]
@@ -324,12 +324,6 @@ def test_a_sweep_killed_by_the_system_goes_on_where_it_stopped(tmp_path, whole):
 SHARED = """
 import os
 import signal
-import sys
-import time
-import jax
-
-jax.config.update("jax_cpu_collectives_implementation", "gloo")
-jax.distributed.initialize(f"127.0.0.1:{sys.argv[2]}", 2, int(sys.argv[1]))
 import test_sweep
 from gradtx import sweep
 
@@ -354,32 +348,15 @@ def until(holds, seconds=60):
         time.sleep(0.01)
 
 
-def two_processes(directory, how):
-    """What each of two processes that share a sweep prints; where one is `killed` behind the first chunk, the other is ended."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    path = [str(pathlib.Path(__file__).parent), str(pathlib.Path(gx.__file__).parents[1])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
-    command, pipes = [sys.executable, "-c", SHARED], {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-    with contextlib.ExitStack() as stack:
-        given = [[*command, str(k), port, directory, how] for k in range(2)]
-        first, second = (stack.enter_context(subprocess.Popen(one, env=environment, **pipes)) for one in given)
-        if how == "killed":
-            assert second.wait(timeout=120) == -signal.SIGKILL
-            until(lambda: any(pathlib.Path(directory).glob("*.npz")))
-            first.kill()
-            return []
-        outputs = [process.communicate(timeout=120)[0].splitlines()[-1] for process in (first, second)]
-        assert [process.returncode for process in (first, second)] == [0, 0]
-        return outputs
-
-
 def test_two_processes_share_a_sweep_and_know_all_of_it_although_one_was_killed(tmp_path, whole):
-    two_processes(tmp_path, "killed")
+    with two_processes(SHARED, str(tmp_path), "killed", devices=4) as (first, second):
+        assert second.wait(timeout=120) == -signal.SIGKILL
+        until(lambda: any(tmp_path.glob("*.npz")))
+        first.kill()
     (kept,) = tmp_path.glob("*.npz")
     written = kept.stat().st_mtime_ns
-    outputs = two_processes(tmp_path, "whole")
+    with two_processes(SHARED, str(tmp_path), "whole", devices=4) as processes:
+        outputs = last_lines(processes)
     assert outputs[0] == outputs[1]
     assert outputs[0].startswith("[4, 7, 4, 7] 8 [")
     losses = json.loads(outputs[0].split("] 8 ")[1].replace("nan", "NaN").replace("inf", "Infinity"))

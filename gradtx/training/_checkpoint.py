@@ -40,7 +40,8 @@ def save(
     of the format, `to_spec(tx)` and a checksum of each array. It is written beside its place, flushed to the disk and then renamed,
     so that a kill or a full disk leaves the checkpoints before it as they are; the error is an OSError.
 
-    `format="orbax"` (`pip install "gradtx[orbax]"`) writes a directory from all devices and hosts at once; each process calls it.
+    `format="orbax"` (`pip install "gradtx[orbax]"`) writes a directory from all devices and hosts at once; each process calls it, and
+    any number of devices and processes can go on from it.
     With `wait=False` it is written beside the training, not yet counted by `keep`; the next `save` or `restore` waits. `.npz` is written by
     process 0.
     """

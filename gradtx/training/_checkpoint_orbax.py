@@ -5,7 +5,8 @@ import hashlib
 import importlib.util
 import json
 import pathlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -63,23 +64,43 @@ def _checksum(bits: Any) -> dict[str, Any]:
     return {"stored": True, "sha256": hashlib.sha256(as_plain(bits).tobytes()).hexdigest()}
 
 
-def read_orbax(path: pathlib.Path) -> tuple[list[SavedLeaf], dict[str, Any]]:
-    """The leaves and the header of an Orbax checkpoint."""
+def read_orbax(path: pathlib.Path, shardings: Mapping[str, jax.sharding.Sharding]) -> tuple[list[SavedLeaf], dict[str, Any]]:
+    """The leaves and the header of an Orbax checkpoint.
+
+    Leaves of these names are read into these shardings, the others into that in which they were saved; on other devices than those into
+    one that has all of them on each.
+    """
     import orbax.checkpoint as ocp
 
     wait_for_orbax()
+    checkpointer = ocp.Checkpointer(ocp.CompositeCheckpointHandler())
     try:
-        checkpointer = ocp.Checkpointer(ocp.CompositeCheckpointHandler())
-        found = checkpointer.restore(
-            path.absolute(), args=ocp.args.Composite(header=ocp.args.JsonRestore(), arrays=ocp.args.StandardRestore())
-        )
-        header, arrays = _header(found["header"], path), found["arrays"]
+        header = _header(checkpointer.restore(path.absolute(), args=ocp.args.Composite(header=ocp.args.JsonRestore()))["header"], path)
+        targets = _targets(path, header["leaves"], shardings)
+        everywhere = jax.NamedSharding(jax.make_mesh((jax.device_count(),), ("devices",)), jax.P())
+        read = ocp.args.StandardRestore(targets, fallback_sharding=everywhere)
+        arrays = checkpointer.restore(path.absolute(), args=ocp.args.Composite(arrays=read))["arrays"]
         leaves = [_read(entry, arrays.get(f"{k}"), path) for k, entry in enumerate(header["leaves"])]
     except (DamagedCheckpointError, NewerVersionError):
         raise
     except UNREADABLE as error:
         raise DamagedCheckpointError(f"{path} is damaged: {type(error).__name__}: {error}") from None
     return leaves, header
+
+
+def _targets(path: pathlib.Path, entries: list[dict[str, Any]], shardings: Mapping[str, jax.sharding.Sharding]) -> dict[str, Any]:
+    """What each array is to be read as: one of NumPy's as such, the others where they are to lie."""
+    import orbax.checkpoint as ocp
+
+    kept = ocp.StandardCheckpointHandler().metadata(cast(Any, path.absolute() / "arrays")).tree
+    on_hosts = {f"{k}" for k, entry in enumerate(entries) if "sha256" in entry}
+    places = {f"{k}": shardings.get(entry["name"]) for k, entry in enumerate(entries)}
+    return {
+        name: np.empty(array.shape, array.dtype)
+        if name in on_hosts or name not in places
+        else jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=places[name])
+        for name, array in kept.items()
+    }
 
 
 def _header(kept: dict[str, str], path: pathlib.Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from gradtx.training._checkpoint_orbax import check_orbax, read_orbax, wait_for_
 from gradtx.training._migrate import migrated
 from gradtx.training._migrate_report import Migration
 from gradtx.training._restore_batch import abstract_state, joined, member, member_optimizer, members_in
-from gradtx.training._restore_fit import fitted
+from gradtx.training._restore_fit import Shardings, fitted, given_shardings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,7 @@ def restore(
     """
     place = pathlib.Path(path)
     wait_for_orbax()
-    found, leaves, header, damaged = _read(place, step)
+    found, leaves, header, damaged = _read(place, step, given_shardings(params=params, state=state, extra=extra))
     saved = {name: [leaf for leaf in leaves if leaf.name.split("/")[0] == name] for name in header["trees"]}
     own_params = _tree(saved, "params", params, found)
     own_tx = tx if tx is not None else _optimizer(header["about"], found)
@@ -126,9 +126,11 @@ def _like(state: PyTree, like: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf, place: leaf if place.sharding is None else jax.device_put(leaf, place.sharding), state, like)
 
 
-def _read(place: pathlib.Path, step: int | None) -> tuple[pathlib.Path, list[SavedLeaf], dict[str, Any], tuple[str, ...]]:
+def _read(
+    place: pathlib.Path, step: int | None, shardings: Shardings
+) -> tuple[pathlib.Path, list[SavedLeaf], dict[str, Any], tuple[str, ...]]:
     if is_single(place):
-        return place, *_contents(place), ()
+        return place, *_contents(place, shardings), ()
     if not place.is_dir():
         raise FileNotFoundError(f"restore: there is no directory {place}. A file must end in .npz.")
     held = checkpoints(place)
@@ -139,7 +141,7 @@ def _read(place: pathlib.Path, step: int | None) -> tuple[pathlib.Path, list[Sav
     damaged: list[str] = []
     for _, entry in asked:
         try:
-            contents = _contents(entry)
+            contents = _contents(entry, shardings)
         except DamagedCheckpointError as error:
             damaged.append(str(error))
             continue
@@ -149,11 +151,11 @@ def _read(place: pathlib.Path, step: int | None) -> tuple[pathlib.Path, list[Sav
     raise DamagedCheckpointError(f"restore: no checkpoint in {place} is whole: {'; '.join(damaged)}")
 
 
-def _contents(path: pathlib.Path) -> tuple[list[SavedLeaf], dict[str, Any]]:
+def _contents(path: pathlib.Path, shardings: Shardings) -> tuple[list[SavedLeaf], dict[str, Any]]:
     if path.suffix != ORBAX:
         return read_file(path)
     check_orbax("restore")
-    return read_orbax(path)
+    return read_orbax(path, shardings)
 
 
 def _optimizer(about: Mapping[str, Any], found: pathlib.Path) -> Any:

@@ -1,6 +1,7 @@
 """Saved leaves in the place of those of a tree, after making sure that they fit: paths, shapes, dtypes."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,9 @@ from gradtx.training._checkpoint_errors import MismatchedCheckpointError
 from gradtx.training._checkpoint_leaves import SavedLeaf, flattened, rebuilt, saved_leaf
 
 _ARRAYS = ("array", "numpy", "key", "float0")
+
+Shardings: TypeAlias = Mapping[str, jax.sharding.Sharding]
+"""Where leaves are to lie, by their names."""
 
 
 def fitted(leaves: list[SavedLeaf], like: PyTree, called: str, source: Any, hint: str = "") -> PyTree:
@@ -63,6 +67,17 @@ def _short(leaf: SavedLeaf) -> str:
     return _KEYS.get(leaf.dtype, leaf.dtype)
 
 
+def given_shardings(**trees: PyTree) -> Shardings:
+    """Where the leaves of trees are to lie, by their names in a checkpoint, where that was said."""
+    leaves = [(saved_leaf(path, None, called).name, leaf) for called, tree in trees.items() for path, leaf in flattened(tree)[0]]
+    return {name: sharding for name, leaf in leaves if (sharding := _given_sharding(leaf)) is not None}
+
+
+def _given_sharding(like: Any) -> jax.sharding.Sharding | None:
+    committed = isinstance(like, jax.ShapeDtypeStruct) or getattr(like, "committed", False)
+    return getattr(like, "sharding", None) if committed else None
+
+
 def _placed(saved: SavedLeaf, like: Any) -> Any:
     """The leaf, where the one that it replaces lies; what is not saved, a function, is that one itself."""
     if saved.kind == "static":
@@ -71,6 +86,5 @@ def _placed(saved: SavedLeaf, like: Any) -> Any:
     if isinstance(like, np.ndarray | np.generic) or not hasattr(like, "dtype"):
         return np.asarray(value) if isinstance(value, jax.Array) and isinstance(like, np.ndarray) else value
     value = jnp.asarray(value) if not isinstance(value, jax.Array) and value.dtype != jax.dtypes.float0 else value
-    sharding = getattr(like, "sharding", None)
-    committed = isinstance(like, jax.ShapeDtypeStruct) or getattr(like, "committed", False)
-    return jax.device_put(value, sharding) if sharding is not None and committed else value
+    sharding = _given_sharding(like)
+    return value if sharding is None else jax.device_put(value, sharding)
