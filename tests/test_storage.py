@@ -338,7 +338,6 @@ OWN_RULES = {
     "madgrad",
     "ftrl",
     "rprop",
-    "prodigy",
     "cocob",
     "dpsgd",
     "dadapt_adamw",

@@ -8,7 +8,7 @@ VALUE = ("value",)
 CASES = [
     Case(gx.scale_by_dog(0.1, 1e-4), survives="none"),
     Case(gx.scale_by_dowg(0.1, 1e-2), survives="none"),
-    Case(gx.scale_by_prodigy(1.0, 0.9, 0.99, 1e-3, 0.1, 1.0), survives="none"),
+    Case(gx.scale_by_prodigy(1.0, gx.ema(0.9), gx.ema(0.99), 0.99, 1e-3, 0.1, 1.0), survives="none"),
     Case(gx.scale_by_polyak(0.1, 1.0), needs=VALUE, survives="all"),
     Case(gx.scale_by_momo(0.1, gx.ema_from_first(0.9), 0.1), needs=VALUE, survives="none"),
     Case(gx.reduce_on_plateau(0.5, 1.0, cooldown=1.0, accumulation_size=1.0), needs=VALUE, survives="all"),
