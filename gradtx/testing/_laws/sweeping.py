@@ -123,8 +123,7 @@ def _steps_seen(case: Case, schedules: dict[str, Any]) -> dict[str, list[set[int
             jax.effects_barrier()
             for schedule in schedules.values():
                 schedule.seen.clear()
-            with jax.disable_jit():
-                _, state = tx.update(params, state, params, **case.extras(params, params))
+            _, state = tx.update(params, state, params, **case.extras(params, params))
             jax.effects_barrier()
             for name, schedule in schedules.items():
                 counts[name].append(set(schedule.seen))
