@@ -104,6 +104,11 @@ def test_what_needs_temporary_leaves_needs_those_of_the_rule_by_hand(name):
     assert seen[1] <= by_hand[1]
 
 
+def test_the_page_names_what_needs_temporary_leaves():
+    section = (pathlib.Path(gx.__file__).parents[1] / "docs/storage.md").read_text().split("## Bytes beside the state")[1].split("## ")[0]
+    assert set(re.findall(r"`(\w+)`", section)) - {"donate_argnums"} == READS_WHAT_IT_OVERWRITES
+
+
 def test_the_temporary_budget_can_fail():
     program = compiled(optax_step, optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(0.1)))
     assert program.memory_analysis().temp_size_in_bytes >= LEAF_BYTES
