@@ -373,3 +373,10 @@ def test_mistakes_are_errors(tmp_path):
         jax.jit(lambda x: training.save(tmp_path, step=1, params=x))(jnp.ones(1))
     with pytest.raises(FileNotFoundError, match="has none"):
         training.restore(tmp_path)
+
+
+def test_numbers_of_numpy_are_not_narrowed_in_silence(tmp_path):
+    path = training.save(tmp_path / "one.npz", params={"n": np.array([2**40 + 1])})
+    assert same(training.restore(path, params={"n": np.zeros(1, np.int64)}).params, {"n": np.array([2**40 + 1])})
+    with pytest.raises(TypeError, match="params/n was saved in int64, which JAX would narrow here"):
+        training.restore(path, params={"n": jax.ShapeDtypeStruct((1,), np.int64)})

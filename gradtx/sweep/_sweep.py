@@ -38,8 +38,9 @@ def sweep(
     A member that diverges shows in `results.diverged` and disturbs no other. `progress` may be a function of a `Progress`.
     """
     members = plan(train, optimizers, others)
-    if chunk is not None and (chunk < 1 or chunk != int(chunk)):
+    if chunk is not None and not (chunk >= 1 and float(chunk).is_integer()):
         raise ValueError(f"sweep: chunk must be a whole number of at least 1, got {chunk!r}.")
+    chunk = None if chunk is None else int(chunk)
     mesh = member_mesh(mesh)
     programs = [program(train, members, group, mesh) for group in members.groups]
     store = Store(directory, content(train, members), chunk) if directory is not None and is_first() else None

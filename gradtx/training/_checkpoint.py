@@ -9,11 +9,20 @@ import numpy as np
 
 from gradtx import GradientTransformation, to_spec
 from gradtx._core.types import PyTree
-from gradtx.training._checkpoint_directory import FILE, ORBAX, checkpoint_path, checkpoints, is_single, remove_older, write_atomically
+from gradtx.training._checkpoint_directory import (
+    FILE,
+    ORBAX,
+    checkpoint_path,
+    checkpoints,
+    is_single,
+    remove_older,
+    remove_other_format,
+    write_atomically,
+)
 from gradtx.training._checkpoint_errors import DamagedCheckpointError
 from gradtx.training._checkpoint_file import read_file, write_file
 from gradtx.training._checkpoint_leaves import SavedLeaf, saved_leaves
-from gradtx.training._checkpoint_orbax import check_orbax, save_orbax
+from gradtx.training._checkpoint_orbax import check_orbax, read_orbax_header, save_orbax
 
 TREES = ("params", "state", "extra")
 
@@ -57,12 +66,16 @@ def save(
         check_orbax("save")
     about = {"step": number, "about": _about(tx), "trees": [name for name, tree in _trees(params, state, extra) if tree is not None]}
     leaves = [leaf for name, tree in _trees(params, state, extra) if tree is not None for leaf in saved_leaves(tree, name)]
+    spread = next((leaf.name for leaf in leaves if isinstance(leaf.bits, jax.Array)), None)
+    if suffix == FILE and spread:
+        raise ValueError(f'save: {spread} is spread over several processes. Write save(..., format="orbax").')
     if is_single(place):
         return _written(place, leaves, about, wait)
     assert number is not None
     _check_latest(place, number)
     target = _written(checkpoint_path(place, number, suffix), leaves, about, wait)
     if jax.process_index() == 0:
+        remove_other_format(target)
         remove_older(place, number, keep)
     return target
 
@@ -109,6 +122,8 @@ def _check_latest(directory: pathlib.Path, step: int) -> None:
         try:
             if path.suffix == FILE:
                 read_file(path)
+            else:
+                read_orbax_header(path)
         except DamagedCheckpointError:
             continue
         raise ValueError(

@@ -39,12 +39,21 @@ def write_atomically(path: pathlib.Path, write: Callable[[Any], None]) -> None:
         raise OSError(error.errno, reason, str(path)) from error
 
 
+def remove_other_format(path: pathlib.Path) -> None:
+    """Remove the checkpoint of the same step in the other format: `restore` would not know which to take."""
+    _remove(path.with_suffix(FILE if path.suffix == ORBAX else ORBAX))
+
+
 def remove_older(directory: pathlib.Path, step: int, keep: int | None) -> None:
     """Remove all but the last `keep` checkpoints up to `step`."""
     if keep is None:
         return
     for _, path in [(k, path) for k, path in checkpoints(directory) if k <= step][keep:]:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        _remove(path)
+
+
+def _remove(path: pathlib.Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

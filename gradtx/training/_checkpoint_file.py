@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Iterable
 from typing import Any, cast
 
-import jax
 import numpy as np
 
 from gradtx._files import UNREADABLE
@@ -31,8 +30,6 @@ def write_file(file: Any, leaves: Iterable[SavedLeaf], about: dict[str, Any]) ->
         for leaf in leaves:
             entry = leaf.header()
             if leaf.bits is not None:
-                if isinstance(leaf.bits, jax.Array):
-                    raise ValueError(f'save: {leaf.name} is spread over several processes. Write save(..., format="orbax").')
                 member = _free_name(leaf.name, names)
                 entry |= {"member": member, **_write_array(archive, member, as_plain(leaf.bits))}
             entries.append(entry)

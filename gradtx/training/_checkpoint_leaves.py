@@ -88,7 +88,8 @@ def saved_leaf(path: tuple[Any, ...], leaf: Any, called: str) -> SavedLeaf:
     if not isinstance(leaf, jax.Array | np.ndarray | np.generic):
         return SavedLeaf(place, name, "static", value=type(leaf).__name__)
     if isinstance(leaf, jax.Array) and not (leaf.is_fully_addressable or leaf.is_fully_replicated):
-        bits = leaf  # other processes hold the rest; only a format that writes in parts can save it
+        # other processes hold the rest; only a format that writes in parts can save it
+        bits = jax.jit(jax.random.key_data)(leaf) if is_key(leaf) else leaf
     else:
         bits = np.asarray(jax.random.key_data(cast(Any, leaf)) if is_key(leaf) else leaf)
     if is_key(leaf):
@@ -123,11 +124,16 @@ def rebuilt(leaf: SavedLeaf) -> Any:
     if leaf.kind == "numpy":
         return array.copy()
     if jax.dtypes.canonicalize_dtype(array.dtype) != array.dtype:
-        raise TypeError(
-            f"restore: {leaf.name} was saved in {leaf.dtype}, which JAX would narrow here. "
-            'Write jax.config.update("jax_enable_x64", True) before restoring.'
-        )
+        raise would_be_narrowed(leaf.name, leaf.dtype)
     return jnp.array(array)
+
+
+def would_be_narrowed(name: str, dtype: Any) -> TypeError:
+    """The error for numbers that JAX would make shorter."""
+    return TypeError(
+        f"restore: {name} was saved in {dtype}, which JAX would narrow here. "
+        'Write jax.config.update("jax_enable_x64", True) before restoring.'
+    )
 
 
 def _number(leaf: SavedLeaf) -> Any:

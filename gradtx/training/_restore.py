@@ -14,12 +14,12 @@ from gradtx.training._checkpoint import structure_as_text
 from gradtx.training._checkpoint_directory import ORBAX, checkpoints, is_single
 from gradtx.training._checkpoint_errors import DamagedCheckpointError, MismatchedCheckpointError
 from gradtx.training._checkpoint_file import read_file
-from gradtx.training._checkpoint_leaves import SavedLeaf, plain_tree
-from gradtx.training._checkpoint_orbax import check_orbax, read_orbax, wait_for_orbax
+from gradtx.training._checkpoint_leaves import SavedLeaf, plain_tree, saved_leaves
+from gradtx.training._checkpoint_orbax import check_orbax, read_orbax, read_orbax_header, wait_for_orbax
 from gradtx.training._migrate import migrated
 from gradtx.training._migrate_report import Migration
 from gradtx.training._restore_batch import abstract_state, joined, member, member_optimizer, members_in
-from gradtx.training._restore_fit import Shardings, fitted, given_shardings
+from gradtx.training._restore_fit import Shardings, check_fits, fitted, given_shardings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +66,10 @@ def restore(
     """
     place = pathlib.Path(path)
     wait_for_orbax()
-    found, leaves, header, damaged = _read(place, step, given_shardings(params=params, state=state, extra=extra))
-    saved = {name: [leaf for leaf in leaves if leaf.name.split("/")[0] == name] for name in header["trees"]}
+    trees = {name: tree for name, tree in (("params", params), ("state", state), ("extra", extra)) if tree is not None}
+    fitting = {name: tree for name, tree in trees.items() if name != "state" or migrate is False}
+    found, leaves, header, damaged = _read(place, step, fitting, given_shardings(**trees))
+    saved = _by_tree(leaves, header)
     own_params = _tree(saved, "params", params, found)
     own_tx = tx if tx is not None else _optimizer(header["about"], found)
     common: dict[str, Any] = {
@@ -90,8 +92,7 @@ def restore(
     like = state
     if like is None and own_tx is not None and own_params is not None:
         like = abstract_state(own_tx, own_params, members_in(plain_tree([leaf for leaf in saved["state"] if leaf.name == "state/step"])))
-    hint = "If the optimizer has changed, write restore(..., migrate=True)."
-    return Checkpoint(**common, state=_tree(saved, "state", like, found, hint), damaged=damaged)
+    return Checkpoint(**common, state=_tree(saved, "state", like, found), damaged=damaged)
 
 
 def _migrated(before: Any, state: PyTree, tx: GradientTransformation, params: PyTree, ties: Mapping[str, str]) -> tuple[PyTree, Migration]:
@@ -113,24 +114,29 @@ def _needed(saved: PyTree, given: PyTree) -> PyTree:
     return params
 
 
-def _tree(saved: Mapping[str, list[SavedLeaf]], name: str, like: PyTree, found: pathlib.Path, hint: str = "") -> PyTree:
+HINTS = {"state": "If the optimizer has changed, write restore(..., migrate=True)."}
+
+
+def _tree(saved: Mapping[str, list[SavedLeaf]], name: str, like: PyTree, found: pathlib.Path) -> PyTree:
     if name not in saved:
         return None
-    return plain_tree(saved[name]) if like is None else fitted(saved[name], like, name, found, hint)
+    return plain_tree(saved[name]) if like is None else fitted(saved[name], like, name, found, HINTS.get(name, ""))
+
+
+def _by_tree(leaves: list[SavedLeaf], header: dict[str, Any]) -> dict[str, list[SavedLeaf]]:
+    return {name: [leaf for leaf in leaves if leaf.name.split("/")[0] == name] for name in header["trees"]}
 
 
 def _like(state: PyTree, like: PyTree) -> PyTree:
-    """The state where `like` lies."""
-    if like is None:
-        return state
-    return jax.tree.map(lambda leaf, place: leaf if place.sharding is None else jax.device_put(leaf, place.sharding), state, like)
+    """The state as the leaves of `like` are, and where they lie."""
+    return state if like is None else fitted(saved_leaves(state, "state"), like, "state", "the state carried over")
 
 
 def _read(
-    place: pathlib.Path, step: int | None, shardings: Shardings
+    place: pathlib.Path, step: int | None, fitting: Mapping[str, PyTree], shardings: Shardings
 ) -> tuple[pathlib.Path, list[SavedLeaf], dict[str, Any], tuple[str, ...]]:
     if is_single(place):
-        return place, *_contents(place, shardings), ()
+        return place, *_contents(place, fitting, shardings), ()
     if not place.is_dir():
         raise FileNotFoundError(f"restore: there is no directory {place}. A file must end in .npz.")
     held = checkpoints(place)
@@ -141,21 +147,27 @@ def _read(
     damaged: list[str] = []
     for _, entry in asked:
         try:
-            contents = _contents(entry, shardings)
+            contents = _contents(entry, fitting, shardings)
         except DamagedCheckpointError as error:
             damaged.append(str(error))
             continue
         if damaged:
             warnings.warn(f"restore: {'; '.join(damaged)}. Going on from {entry.name}, which is whole.", stacklevel=3)
         return entry, *contents, tuple(damaged)
-    raise DamagedCheckpointError(f"restore: no checkpoint in {place} is whole: {'; '.join(damaged)}")
+    raise DamagedCheckpointError(
+        f"restore: no checkpoint {'' if step is None else f'of step {step} '}in {place} is whole: {'; '.join(damaged)}"
+    )
 
 
-def _contents(path: pathlib.Path, shardings: Shardings) -> tuple[list[SavedLeaf], dict[str, Any]]:
+def _contents(path: pathlib.Path, fitting: Mapping[str, PyTree], shardings: Shardings) -> tuple[list[SavedLeaf], dict[str, Any]]:
     if path.suffix != ORBAX:
         return read_file(path)
     check_orbax("restore")
-    return read_orbax(path, shardings)
+    leaves, header = read_orbax_header(path)
+    for name, kept in _by_tree(leaves, header).items():
+        if name in fitting:
+            check_fits(kept, fitting[name], name, path, HINTS.get(name, ""))
+    return read_orbax(path, header, shardings), header
 
 
 def _optimizer(about: Mapping[str, Any], found: pathlib.Path) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from gradtx._core.kinds import is_key
 from gradtx._core.types import PyTree
 from gradtx.training._checkpoint_errors import MismatchedCheckpointError
-from gradtx.training._checkpoint_leaves import SavedLeaf, flattened, rebuilt, saved_leaf
+from gradtx.training._checkpoint_leaves import SavedLeaf, flattened, rebuilt, saved_leaf, would_be_narrowed
 
 _ARRAYS = ("array", "numpy", "key", "float0")
 
@@ -19,8 +19,16 @@ Shardings: TypeAlias = Mapping[str, jax.sharding.Sharding]
 
 
 def fitted(leaves: list[SavedLeaf], like: PyTree, called: str, source: Any, hint: str = "") -> PyTree:
-    """A tree like `like` of the saved leaves. An error lists every leaf that is missing, unexpected or of another shape or dtype."""
+    """A tree like `like` of the saved leaves, after `check_fits`."""
+    check_fits(leaves, like, called, source, hint)
     wanted, structure = flattened(like)
+    saved = {leaf.path: leaf for leaf in leaves}
+    return structure.unflatten([_placed(saved[_expected(path, leaf, called).path], leaf) for path, leaf in wanted])
+
+
+def check_fits(leaves: list[SavedLeaf], like: PyTree, called: str, source: Any, hint: str = "") -> None:
+    """Refuse a tree that the saved leaves do not fit: all that are missing, unexpected or of another shape or dtype are listed."""
+    wanted, _ = flattened(like)
     saved = {leaf.path: leaf for leaf in leaves}
     places = [_expected(path, leaf, called) for path, leaf in wanted]
     faults = [fault for place in places if (fault := _fault(saved.get(place.path), place))]
@@ -29,7 +37,6 @@ def fitted(leaves: list[SavedLeaf], like: PyTree, called: str, source: Any, hint
     if faults:
         listed = "\n  ".join([*faults[:12], *([f"and {len(faults) - 12} more"] if len(faults) > 12 else [])])
         raise MismatchedCheckpointError(f"{source} does not fit the {called}:\n  {listed}{hint and chr(10) + hint}")
-    return structure.unflatten([_placed(saved[place.path], leaf) for place, (_, leaf) in zip(places, wanted, strict=True)])
 
 
 def _expected(path: Any, leaf: Any, called: str) -> SavedLeaf:
@@ -85,6 +92,8 @@ def _placed(saved: SavedLeaf, like: Any) -> Any:
     value = rebuilt(saved)
     if isinstance(like, np.ndarray | np.generic) or not hasattr(like, "dtype"):
         return np.asarray(value) if isinstance(value, jax.Array) and isinstance(like, np.ndarray) else value
+    if isinstance(value, np.ndarray) and value.dtype != jax.dtypes.float0 and jax.dtypes.canonicalize_dtype(value.dtype) != value.dtype:
+        raise would_be_narrowed(saved.name, saved.dtype)
     value = jnp.asarray(value) if not isinstance(value, jax.Array) and value.dtype != jax.dtypes.float0 else value
     sharding = _given_sharding(like)
     return value if sharding is None else jax.device_put(value, sharding)
