@@ -97,8 +97,23 @@ def test_no_steps_are_none(data):
 
 def test_a_directory_of_a_longer_run_is_an_error(tmp_path):
     run(steps=3, directory=tmp_path)
-    with pytest.raises(ValueError, match="the last checkpoint is of step 3, behind the 2 of this run"):
+    with pytest.raises(ValueError, match="the last checkpoint is of step 3, and this run ends at step 2"):
         run(steps=2, directory=tmp_path)
+
+
+@pytest.mark.parametrize(("name", "value"), [("key", 7), ("batch_size", 4)])
+def test_other_batches_than_those_of_the_run_are_refused(tmp_path, name, value):
+    begun = {"key": 5, "batch_size": 5}
+    run(**begun, steps=3, directory=tmp_path)
+    with pytest.raises(ValueError, match=f"began with {name}=.*, and cannot go on with {name}="):
+        run(**{**begun, name: value}, steps=6, directory=tmp_path)
+    assert run(**begun, steps=6, directory=tmp_path).step == 6
+
+
+def test_a_history_of_nan_equals_itself():
+    nan = training.History(({"step": 1, "value": float("nan")},))
+    assert nan == training.History(({"step": 1, "value": float("nan")},))
+    assert nan != training.History(({"step": 1, "value": 0.0},))
 
 
 @pytest.mark.parametrize("source", ["arrays", "list", "function"])

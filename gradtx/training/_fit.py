@@ -87,7 +87,8 @@ def fit(
     if directory is not None:
         if save or restore:
             raise ValueError("fit: a directory has its own save and restore. Leave out one or the other.")
-        save, restore = in_directory(directory, tx)
+        seed = jax.random.key_data(random_key(key, "fit: key")).tolist()
+        save, restore = in_directory(directory, tx, {"key": seed, "batch_size": None if batch_size is None else int(batch_size)})
     save_every = save_every or every
     params = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), params)
     state = step.init(tx, params, model_state)
@@ -98,7 +99,8 @@ def fit(
         taken, history = int(found["step"]), from_arrays(found["history"])
         if total is not None and taken > total:
             raise ValueError(
-                f"fit: the last checkpoint is of step {taken}, behind the {total} of this run. Write more, or another directory."
+                f"fit: the last checkpoint is of step {taken}, and this run ends at step {total}. Train for {taken} steps at least, or "
+                "give another directory."
             )
     stopped = bool(stop and history and stop(history))
     saved = taken

@@ -19,6 +19,10 @@ class History:
 
     records: tuple[Mapping[str, float], ...] = ()
 
+    def __eq__(self, other: object) -> bool:
+        """Equal records; NaN equals NaN, so that a run that was resumed can be compared with a whole one."""
+        return isinstance(other, History) and repr(self.to_dicts()) == repr(other.to_dicts())
+
     def __len__(self) -> int:
         return len(self.records)
 

@@ -17,12 +17,12 @@ KEPT = 3
 
 
 def in_directory(
-    directory: str | pathlib.Path, tx: gx.GradientTransformation
+    directory: str | pathlib.Path, tx: gx.GradientTransformation, drawn: dict[str, Any]
 ) -> tuple[Callable[[PyTree], Any], Callable[[PyTree], PyTree | None]]:
-    """The two functions that `fit` asks for, with the last checkpoints in files."""
+    """The two functions that `fit` asks for, with the last checkpoints in files. `drawn` is what decides which batches come."""
 
     def write(checkpoint: PyTree) -> None:
-        history = json.dumps(from_arrays(checkpoint["history"]).to_dicts())
+        history = json.dumps({"records": from_arrays(checkpoint["history"]).to_dicts(), "drawn": drawn})
         state, rest = _parted(checkpoint["state"])
         extra = {"history": history, **rest}
         save(directory, step=int(checkpoint["step"]), tx=tx, params=checkpoint["params"], state=state, extra=extra, keep=KEPT)
@@ -33,11 +33,23 @@ def in_directory(
             found = restore(directory, tx=tx, params=like["params"], state=state, extra={"history": "", **rest})
         except FileNotFoundError:
             return None
-        history = History(tuple(json.loads(found.extra.pop("history"))))
+        kept = json.loads(found.extra.pop("history"))
+        _check_drawn(directory, kept["drawn"], drawn)
+        history = History(tuple(kept["records"]))
         state = {"optimizer": found.state, **found.extra} if rest else found.state
         return {"params": found.params, "state": state, "step": np.int64(found.step or 0), "history": history.to_arrays()}
 
     return write, read
+
+
+def _check_drawn(directory: str | pathlib.Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse to go on with other batches than those of which the training has seen a part."""
+    for name, value in now.items():
+        if before[name] != value:
+            raise ValueError(
+                f"fit: the training in {directory} began with {name}={before[name]}, and cannot go on with {name}={value}: its batches "
+                "would be others than those of the run that was interrupted. Give the same, or another directory."
+            )
 
 
 def _parted(state: PyTree) -> tuple[PyTree, dict[str, Any]]:
