@@ -1,4 +1,4 @@
-"""Data-parallel training by processes that talk over loopback: one is killed, all start again from the last checkpoint, by hand in npz."""
+"""Data-parallel training by processes that talk over loopback: one is killed, and all start again from the last checkpoint."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import gradtx
+import gradtx.training
 
 options = argparse.ArgumentParser()
 options.add_argument("directory", type=pathlib.Path)
@@ -45,15 +45,15 @@ def step(params, state, x, y):
     return gradtx.apply_updates(params, updates), state, loss
 
 
-tx, params, file = gradtx.adamw(0.05), {"w": jnp.zeros(8), "b": jnp.zeros(())}, given.directory / "checkpoint.npz"
-leaves, structure = jax.tree.flatten((params, tx.init(params)))
-leaves = list(np.load(file).values()) if file.exists() else [np.asarray(leaf) for leaf in leaves]
-params, state = jax.device_put(structure.unflatten(leaves), jax.NamedSharding(mesh, jax.P()))
+tx, params = gradtx.adamw(0.05), {"w": jnp.zeros(8), "b": jnp.zeros(())}
+state, folder = tx.init(params), given.directory
+if folder.is_dir() and any(folder.iterdir()):  # each process reads the last checkpoint that is whole
+    params, state = (found := gradtx.training.restore(folder, params=params, state=state)).params, found.state
+params, state = jax.device_put((params, state), jax.NamedSharding(mesh, jax.P()))
 for k in range(first := int(state["step"]), 20):
     if k == given.kill_at and given.worker == given.processes - 1:
         os.kill(os.getpid(), signal.SIGKILL)
     params, state, loss = step(params, state, x, y)
-    if k % 5 == 4 and given.worker == 0:  # written beside it and renamed: a checkpoint is whole or not there
-        np.savez(file.with_name("new.npz"), *map(np.asarray, jax.tree.leaves((params, state))))
-        os.replace(file.with_name("new.npz"), file)
+    if k % 5 == 4:  # process 0 writes
+        gradtx.training.save(folder, tx=tx, params=params, state=state, keep=2)
 print(f"steps {first + 1} to 20 on {given.processes} processes, loss {loss:.6f}\n" if given.worker == 0 else "", end="")

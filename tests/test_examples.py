@@ -6,10 +6,13 @@ import re
 import subprocess
 import sys
 
+import jax
 import matplotlib.image
 import numpy as np
 import pytest
 from PIL import Image
+
+from gradtx import training
 
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 SCRIPTS = sorted(EXAMPLES.glob("*.py"))
@@ -81,10 +84,12 @@ def trained_by(processes: int, folder: pathlib.Path, killed: bool = False) -> di
     if killed:
         command = [sys.executable, str(script), str(folder), "--processes", str(processes), "--kill-at", "12"]
         assert subprocess.run(command, capture_output=True, timeout=120, check=False).returncode == 1
-        assert (folder / "checkpoint.npz").exists()
+        assert training.restore(folder).step == 10
     text = output_of(script, folder, "--processes", processes)
     assert f"steps {11 if killed else 1} to 20 on {processes} processes" in text
-    return dict(np.load(folder / "checkpoint.npz"))
+    found = training.restore(folder)
+    assert found.step == 20
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path((found.params, found.state))}
 
 
 @pytest.fixture(scope="module")
