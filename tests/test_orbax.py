@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -195,6 +196,31 @@ def test_a_cut_file_of_a_spread_array_is_seen(copied):
         assert training.restore(copied, params=start()).step == 1
     with pytest.raises(training.DamagedCheckpointError, match=r"no checkpoint of step 2 in .* is whole"):
         training.restore(copied, step=2)
+
+
+READING = """
+import test_orbax
+
+print(test_orbax.read_together(sys.argv[3]))
+"""
+
+
+def read_together(directory):
+    """The step that is restored, or the error."""
+    try:
+        return training.restore(directory, params=places(start())).step
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def test_several_processes_take_no_other_checkpoint_each_by_itself(copied):
+    for file in data_files(copied, 2):
+        os.truncate(file, 1000)
+    with two_processes(READING, str(copied), devices=2) as processes:
+        for k, said in enumerate(last_lines(processes)):
+            assert re.match(
+                rf"OneProcessError: restore: process {k} cannot read its part of .*step_0000000002.orbax, .*restore\(..., step=...\)", said
+            )
 
 
 @pytest.mark.parametrize(

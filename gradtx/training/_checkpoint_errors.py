@@ -7,3 +7,7 @@ class DamagedCheckpointError(ValueError):
 
 class MismatchedCheckpointError(ValueError):
     """A checkpoint is whole, and belongs to other trees or to another optimizer. The message names the leaves."""
+
+
+class OneProcessError(RuntimeError):
+    """A process cannot read its part of a checkpoint, and the others do not know."""

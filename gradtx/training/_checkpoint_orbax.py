@@ -15,7 +15,7 @@ from typing import Any, cast
 import jax
 import numpy as np
 
-from gradtx.training._checkpoint_errors import DamagedCheckpointError, MismatchedCheckpointError
+from gradtx.training._checkpoint_errors import DamagedCheckpointError, MismatchedCheckpointError, OneProcessError
 from gradtx.training._checkpoint_file import VERSION, NewerVersionError, check_version
 from gradtx.training._checkpoint_leaves import SavedLeaf, as_plain, would_be_narrowed
 from gradtx.training._checkpoint_sum import sum_of_bits
@@ -149,9 +149,23 @@ def read_orbax(path: pathlib.Path, header: dict[str, Any], shardings: Mapping[st
     with _damaged(path):
         kept = ocp.StandardCheckpointHandler().metadata(cast(Any, found / "arrays")).tree
     read = ocp.args.StandardRestore(_targets(kept, entries, shardings), fallback_sharding=everywhere)
-    with _damaged(path):
+    with _damaged(path), _alone(path):
         arrays = ocp.Checkpointer(ocp.CompositeCheckpointHandler()).restore(found, args=ocp.args.Composite(arrays=read))["arrays"]
     return [_read(entry, arrays.get(f"{k}"), path) for k, entry in enumerate(entries)]
+
+
+@contextlib.contextmanager
+def _alone(path: pathlib.Path) -> Any:
+    """Where several processes read, one that fails cannot take an earlier checkpoint: the others would train on from this one."""
+    try:
+        yield
+    except Exception as error:
+        if jax.process_count() == 1:
+            raise
+        raise OneProcessError(
+            f"restore: process {jax.process_index()} cannot read its part of {path}, and the others may have theirs: {_first_line(error)}. "
+            "End them all, and start again with restore(..., step=...) for the checkpoint before, or remove this one."
+        ) from None
 
 
 @contextlib.contextmanager
@@ -159,7 +173,7 @@ def _damaged(path: pathlib.Path) -> Any:
     """What Orbax raises where bytes are not those that were written, which may be anything. Who may not read is told so by the system."""
     try:
         yield
-    except (DamagedCheckpointError, NewerVersionError, PermissionError, MemoryError):
+    except (DamagedCheckpointError, NewerVersionError, OneProcessError, PermissionError, MemoryError):
         raise
     except Exception as error:
         raise DamagedCheckpointError(f"{path} is damaged: {type(error).__name__}: {_first_line(error)}") from None
