@@ -255,3 +255,14 @@ def test_torch_goes_on_as_gradtx(named):
         training.from_torch(tx, PARAMS, before, {keys[0]: ("k", (1, 0))})
     with pytest.raises(ValueError, match="is no leaf of the parameters"):
         training.from_torch(tx, PARAMS, before, {keys[0]: "kernel", keys[1]: "b"})
+
+
+def test_a_state_that_is_carried_over_comes_as_the_given_one_is(tmp_path):
+    before, after = gx.adam(1e-3), gx.adamw(1e-3)
+    _, found = moved(tmp_path, before, after)
+    like = jax.tree.map(np.asarray, after.init(PARAMS))
+    given = training.restore(tmp_path / "one.npz", params=PARAMS, tx=after, state=like, migrate=True)
+    assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(given.state))
+    close(given.state, found.state)
+    with pytest.raises(training.MismatchedCheckpointError, match="the state carried over does not fit the state"):
+        training.restore(tmp_path / "one.npz", params=PARAMS, tx=after, state=before.init(PARAMS), migrate=True)

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 
 import jax
 import jax.numpy as jnp
@@ -196,6 +197,15 @@ def test_a_cut_file_of_a_spread_array_is_seen(copied):
         assert training.restore(copied, params=start()).step == 1
     with pytest.raises(training.DamagedCheckpointError, match=r"no checkpoint of step 2 in .* is whole"):
         training.restore(copied, step=2)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int64])
+def test_wide_numbers_of_a_spread_array_are_not_narrowed_in_silence(dtype):
+    kept = {"0": types.SimpleNamespace(shape=(2,), dtype=np.dtype(dtype))}
+    with pytest.raises(TypeError, match=f"params/w was saved in {dtype.__name__}, which JAX would narrow here"):
+        _checkpoint_orbax._targets(kept, [{"name": "params/w", "sum": ""}], {})
+    with jax.enable_x64(True):
+        assert _checkpoint_orbax._targets(kept, [{"name": "params/w", "sum": ""}], {})["0"].dtype == dtype
 
 
 READING = """
