@@ -109,7 +109,14 @@ def beside():
     """Leaves of other kinds."""
     keys = jax.jit(lambda data: jax.random.wrap_key_data(data))(spread(np.arange(16, dtype=np.uint32).reshape(8, 2)))
     halves = spread(np.arange(8).astype(jnp.bfloat16))
-    return {"keys": keys, "halves": halves, "none": None, "numbers": np.array([2**40 + 1]), "nothing": jnp.zeros((0, 3))}
+    return {
+        "keys": keys,
+        "halves": halves,
+        "none": None,
+        "numbers": np.array([2**40 + 1]),
+        "nothing": jnp.zeros((0, 3)),
+        "no_keys": jax.random.split(jax.random.key(0), 3)[:0],
+    }
 
 
 @jax.jit

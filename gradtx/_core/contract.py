@@ -52,17 +52,15 @@ def _init(tx: Call, inner: PyTree, leaves: Leaves, visits: Visits | None = None)
 def expected_entries(tx: Call, inner: PyTree, leaves: Leaves) -> PyTree:
     """What the entries of a state look like for a tree as the parts see it."""
     key = _all_that_decides(tx, inner, leaves)
-    if key is None:
-        return _entries_of_init(tx, inner, leaves)
-    if key not in EXPECTED:
-        if len(EXPECTED) == MOST_EXPECTED:
+    known = None if key is None else EXPECTED.get(key)
+    if known is not None:
+        return known
+    entries = jax.eval_shape(functools.partial(_init, tx, leaves=leaves), inner)
+    if key is not None:
+        if len(EXPECTED) >= MOST_EXPECTED:
             EXPECTED.clear()
-        EXPECTED[key] = _entries_of_init(tx, inner, leaves)
-    return EXPECTED[key]
-
-
-def _entries_of_init(tx: Call, inner: PyTree, leaves: Leaves) -> PyTree:
-    return jax.eval_shape(functools.partial(_init, tx, leaves=leaves), inner)
+        EXPECTED[key] = entries
+    return entries
 
 
 EXPECTED: dict[Hashable, PyTree] = {}

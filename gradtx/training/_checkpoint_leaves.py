@@ -123,17 +123,17 @@ def rebuilt(leaf: SavedLeaf) -> Any:
     array = leaf.bits if leaf.bits.dtype.name == leaf.dtype else leaf.bits.view(np.dtype(leaf.dtype))
     if leaf.kind == "numpy":
         return array.copy()
-    if jax.dtypes.canonicalize_dtype(array.dtype) != array.dtype:
-        raise would_be_narrowed(leaf.name, leaf.dtype)
+    check_width(leaf.name, array.dtype)
     return jnp.array(array)
 
 
-def would_be_narrowed(name: str, dtype: Any) -> TypeError:
-    """The error for numbers that JAX would make shorter."""
-    return TypeError(
-        f"restore: {name} was saved in {dtype}, which JAX would narrow here. "
-        'Write jax.config.update("jax_enable_x64", True) before restoring.'
-    )
+def check_width(name: str, dtype: Any) -> None:
+    """Refuse numbers that JAX would make shorter."""
+    if jax.dtypes.canonicalize_dtype(dtype) != dtype:
+        raise TypeError(
+            f"restore: {name} was saved in {dtype}, which JAX would narrow here. "
+            'Write jax.config.update("jax_enable_x64", True) before restoring.'
+        )
 
 
 def _number(leaf: SavedLeaf) -> Any:

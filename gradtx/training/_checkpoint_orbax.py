@@ -17,7 +17,7 @@ import numpy as np
 
 from gradtx.training._checkpoint_errors import DamagedCheckpointError, MismatchedCheckpointError, OneProcessError
 from gradtx.training._checkpoint_file import VERSION, NewerVersionError, check_version
-from gradtx.training._checkpoint_leaves import SavedLeaf, as_plain, would_be_narrowed
+from gradtx.training._checkpoint_leaves import SavedLeaf, as_plain, check_width
 from gradtx.training._checkpoint_sum import sum_of_bits
 
 UNFINISHED = ".orbax-checkpoint-tmp"
@@ -74,6 +74,8 @@ def save_orbax(path: pathlib.Path, leaves: list[SavedLeaf], about: dict[str, Any
         raise OSError(number, reason, str(path)) from error
     if replaced:
         _swap(path)
+    elif wait and jax.process_index() == 0:
+        shutil.rmtree(_beside(path, "old"), ignore_errors=True)
 
 
 def _beside(path: pathlib.Path, how: str) -> pathlib.Path:
@@ -116,8 +118,10 @@ def _stored(leaves: list[SavedLeaf]) -> list[tuple[int, SavedLeaf]]:
 
 
 def _checksum(bits: Any) -> dict[str, Any]:
-    if bits is None or not bits.size:
+    if bits is None:
         return {"stored": False}
+    if not bits.size:
+        return {"stored": False, "empty": [list(bits.shape), bits.dtype.name]}
     if isinstance(bits, jax.Array):
         return {"stored": True, "sum": sum_of_bits(bits)}
     return {"stored": True, "sha256": hashlib.sha256(as_plain(bits).tobytes()).hexdigest()}
@@ -183,10 +187,11 @@ def _targets(kept: Any, entries: list[dict[str, Any]], shardings: Mapping[str, j
     """What each array is to be read as: one of NumPy's as such, the others where they are to lie."""
     spread = {f"{k}": entry["name"] for k, entry in enumerate(entries) if "sum" in entry}
     for number, name in spread.items():
+        if number not in kept:
+            raise DamagedCheckpointError(f"{name} is not among the arrays of the checkpoint: it is damaged.")
         if name in shardings:
             _check_divides(name, tuple(kept[number].shape), shardings[name])
-        if jax.dtypes.canonicalize_dtype(kept[number].dtype) != kept[number].dtype:
-            raise would_be_narrowed(name, kept[number].dtype)
+        check_width(name, kept[number].dtype)
     return {
         number: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=shardings.get(spread[number]))
         if number in spread
@@ -212,8 +217,7 @@ def _header(kept: dict[str, str], path: pathlib.Path) -> dict[str, Any]:
 
 def _read(entry: dict[str, Any], bits: Any, path: pathlib.Path) -> SavedLeaf:
     if not entry["stored"]:
-        has_numbers = entry["kind"] in ("array", "numpy", "key")
-        return SavedLeaf.from_header(entry, np.zeros(entry["shape"], np.dtype(entry["dtype"])) if has_numbers else None)
+        return SavedLeaf.from_header(entry, np.zeros(entry["empty"][0], entry["empty"][1]) if "empty" in entry else None)
     bits = bits if "sum" in entry else np.asarray(bits)
     same = sum_of_bits(bits) == entry["sum"] if "sum" in entry else hashlib.sha256(bits.tobytes()).hexdigest() == entry["sha256"]
     if not same:

@@ -21,7 +21,7 @@ class History:
 
     def __eq__(self, other: object) -> bool:
         """Equal records; NaN equals NaN, so that a run that was resumed can be compared with a whole one."""
-        return isinstance(other, History) and repr(self.to_dicts()) == repr(other.to_dicts())
+        return isinstance(other, History) and len(self) == len(other) and all(map(_same_record, self.records, other.records))
 
     def __len__(self) -> int:
         return len(self.records)
@@ -102,3 +102,7 @@ def early_stop(name: str, patience: int, least: float = 0.0, larger: bool = Fals
 
 def _signed(numbers: np.ndarray, larger: bool) -> Iterable[float]:
     return (-numbers if larger else numbers).tolist()
+
+
+def _same_record(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name], equal_nan=True) for name in one)

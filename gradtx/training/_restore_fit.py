@@ -10,7 +10,7 @@ import numpy as np
 from gradtx._core.kinds import is_key
 from gradtx._core.types import PyTree
 from gradtx.training._checkpoint_errors import MismatchedCheckpointError
-from gradtx.training._checkpoint_leaves import SavedLeaf, flattened, rebuilt, saved_leaf, would_be_narrowed
+from gradtx.training._checkpoint_leaves import SavedLeaf, check_width, flattened, rebuilt, saved_leaf
 
 _ARRAYS = ("array", "numpy", "key", "float0")
 
@@ -92,8 +92,8 @@ def _placed(saved: SavedLeaf, like: Any) -> Any:
     value = rebuilt(saved)
     if isinstance(like, np.ndarray | np.generic) or not hasattr(like, "dtype"):
         return np.asarray(value) if isinstance(value, jax.Array) and isinstance(like, np.ndarray) else value
-    if isinstance(value, np.ndarray) and value.dtype != jax.dtypes.float0 and jax.dtypes.canonicalize_dtype(value.dtype) != value.dtype:
-        raise would_be_narrowed(saved.name, saved.dtype)
-    value = jnp.asarray(value) if not isinstance(value, jax.Array) and value.dtype != jax.dtypes.float0 else value
+    if not isinstance(value, jax.Array) and value.dtype != jax.dtypes.float0:
+        check_width(saved.name, value.dtype)
+        value = jnp.asarray(value)
     sharding = _given_sharding(like)
     return value if sharding is None else jax.device_put(value, sharding)
