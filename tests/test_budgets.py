@@ -104,6 +104,12 @@ def test_what_needs_temporary_leaves_needs_those_of_the_rule_by_hand(name):
     assert seen[1] <= by_hand[1]
 
 
+@pytest.mark.parametrize("name", sorted(READS_WHAT_IT_OVERWRITES - BY_HAND.keys()))
+def test_what_has_no_rule_by_hand_needs_its_exception(name):
+    (case,) = (case for case in CASES if case.name == name)
+    assert excess(compiled(gradtx_step, case.make()))[0] >= 1
+
+
 def test_the_page_names_what_needs_temporary_leaves():
     section = (pathlib.Path(gx.__file__).parents[1] / "docs/storage.md").read_text().split("## Bytes beside the state")[1].split("## ")[0]
     assert set(re.findall(r"`(\w+)`", section)) - {"donate_argnums"} == READS_WHAT_IT_OVERWRITES
