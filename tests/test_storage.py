@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.extend.core import jaxprs_in_params
 
 import gradtx as gx
+from gradtx._core.rounding import rounded
 from gradtx._core.run import Context
 from gradtx._core.signals import Signals
 from gradtx._storage.blocks import extents
@@ -444,3 +446,76 @@ def test_the_page_shows_the_bytes_of_every_optimizer():
     assert memory.table() in memory.PAGE.read_text()
     assert memory.rows()["adamw"] == pytest.approx((8.0, 4.0, 2.03, 1.04), abs=0.01)
     assert memory.rows()["lion"][0] == pytest.approx(4.0, abs=0.01)
+
+
+def converted_back(jaxpr):
+    """The conversions of floats to a narrower dtype that another conversion takes back at once, in a program and those inside it."""
+    makers = {}
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "convert_element_type":
+            (taken,), (given,) = equation.invars, equation.outvars
+            before = makers.get(taken)
+            if before is not None and before.aval.dtype == given.aval.dtype and before.aval.dtype.itemsize > taken.aval.dtype.itemsize:
+                yield equation
+            makers[given] = taken
+        for inner in jaxprs_in_params(equation.params):
+            yield from converted_back(inner)
+
+
+def rounded_off(x):
+    return x - x.astype(jnp.bfloat16).astype(x.dtype)
+
+
+def committing(pair, params, updates):
+    return pair.commit(params, updates, pair.init(params))
+
+
+def remembering(average, x):
+    tx = gx.stored(average, gx.bfloat16(stochastic=True))
+    return tx.update(x, tx.init(x))
+
+
+@pytest.mark.parametrize("half", [jnp.bfloat16, jnp.float16], ids=["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        functools.partial(committing, gx.stochastic_commit(3)),
+        functools.partial(committing, gx.compensated_commit(8)),
+        functools.partial(committing, gx.compensated_commit(16)),
+        lambda x, u: remembering(gx.ema(0.9), u),
+    ],
+    ids=["stochastic_commit", "compensated_commit, 8 bits", "compensated_commit, 16 bits", "bfloat16 storage"],
+)
+def test_what_rounding_cuts_off_is_not_the_difference_of_two_conversions(function, half):
+    """XLA on a GPU takes a conversion and the one back for none at all: what was cut off would be zero there."""
+    assert len(list(converted_back(jax.make_jaxpr(rounded_off)(jnp.ones(3)).jaxpr))) == 1
+    program = jax.make_jaxpr(function)(jnp.ones((8, 8), half), jnp.ones((8, 8)))
+    assert not list(converted_back(program.jaxpr))
+
+
+@pytest.mark.parametrize("half", [jnp.bfloat16, jnp.float16], ids=["bfloat16", "float16"])
+def test_rounding_is_to_the_nearest_of_the_narrower_dtype(half):
+    generator = np.random.default_rng(0)
+    edges = [0.0, -0.0, np.inf, -np.inf, np.nan, 65504, 65519.99, 65520, 2.0**-24, 2.0**-25, 2.0**-25 * 1.0001, 2.0**-14, 3.3895e38, 3.4e38]
+    x = np.concatenate([generator.normal(size=50000) * 10.0 ** generator.uniform(-9, 6, 50000), edges]).astype(np.float32)
+    with np.errstate(over="ignore"):
+        expected = x.astype(half).astype(np.float32)
+    got = jax.jit(lambda x: rounded(x, half))(x)
+    np.testing.assert_array_equal(got, expected)
+    np.testing.assert_array_equal(np.signbit(got), np.signbit(expected))
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_a_codec_compiles_to_nothing_that_looks_numbers_up(name):
+    params = {"w": jnp.ones((64, 320)), "v": jnp.ones(5000)}
+    tx = gx.adamw(1e-3, storage=CODED[name])
+    step = jax.jit(tx.update).lower(params, tx.init(params), params).compile().as_text()
+    assert " gather(" not in step
+    assert " scatter(" not in step
+
+
+@pytest.mark.parametrize("name", ["int8", "int4", "companded"])
+def test_the_zeros_of_a_new_state_are_not_encoded_by_the_compiler(name):
+    """It does so number by number: half a minute for a large embedding."""
+    program = jax.jit(gx.adamw(1e-3, storage=CODED[name]).init).lower({"w": jnp.ones((64, 320))}).compile()
+    assert " reduce(" in program.as_text()

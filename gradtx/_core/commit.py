@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from gradtx._core.kinds import KeyKind, random_key
 from gradtx._core.numerics import next_step, widened
 from gradtx._core.random import leaf_key
-from gradtx._core.rounding import stochastically_rounded
+from gradtx._core.rounding import rounded, stochastically_rounded
 from gradtx._core.trees import Boundary, is_trainable
 from gradtx._core.types import Key, PyTree
 
@@ -75,9 +75,10 @@ def compensated_commit(bits: int = 16) -> Commit:
                 moved = (_wide(param) + _wide(update)).astype(param.dtype)
                 return moved, None, _stalled(moved == param, update)
             total = _wide(param) + residual.astype(jnp.float32) * (_half_spacing(param) / largest) + _wide(update)
-            moved = total.astype(param.dtype)
+            nearest = rounded(total, param.dtype)
+            moved = nearest.astype(param.dtype)
             unit = _half_spacing(moved) / largest
-            error = (total - _wide(moved)) / jnp.where(unit > 0, unit, 1)
+            error = (total - nearest) / jnp.where(unit > 0, unit, 1)
             left = jnp.clip(jnp.round(error), -largest, largest).astype(dtype)
             return moved, left, _stalled((moved == param) & (left == residual), update)
 

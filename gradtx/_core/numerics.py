@@ -157,8 +157,10 @@ def global_norm(tree: PyTree) -> jax.Array:
     small, largest = 2.0 ** -(jnp.finfo(dtype).maxexp * 5 // 8), float(jnp.finfo(dtype).max)
 
     def of_small() -> jax.Array:
-        # A factor of its own for each leaf: one that is shared would be spread out in memory, as large as a leaf.
-        factors = [jnp.where(each >= 0, small, each) for each in squares]
+        # `small`, as no compiler can know: where the factor is a constant, XLA on a GPU takes the square of x · small for x² · small²,
+        # which is infinity times zero, and on a CPU it spreads the factor out in memory, as large as a leaf. Where it is less than
+        # `small`, the leaf is nothing beside the one that overflowed.
+        factors = [jnp.minimum(each, small) for each in squares]
         sums = [jnp.sum(jnp.square(leaf * by)) for leaf, by in zip(leaves, factors, strict=True)]
         total = sum(sums, jnp.zeros((), dtype))
         return jnp.where(jnp.isfinite(total), jnp.minimum(root(total) / small, largest), total)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from gradtx._core.flow import moment_averages
 from gradtx._core.transformation import GradientTransformation, Moment, transformation
@@ -30,17 +29,15 @@ def _stored(moment: Moment, codec: OpenedCodec) -> Any:
     coding: Any = codec
 
     def init(params: PyTree) -> Any:
-        return kept(moment.init(params), params, jnp.zeros((), jnp.int32))
+        state = moment.init(params)
+        return _by_slot(lambda slot, at, like: Slot(coding, *at).begun(slot), state, state, params)
 
     def update(updates: PyTree, state: Any, params: PyTree = None, *, step: jax.Array) -> Any:
         plain = jax.eval_shape(moment.init, updates)
         before = _by_slot(lambda slot, at, like: Slot(coding, *at).decoded(slot, like), state, plain, updates)
         value, after = moment.update(updates, before)
         now = Slot.once(coding)
-        return Slot(now).read(value), kept(after, updates, step, now)
-
-    def kept(state: Any, like: PyTree, step: jax.Array, coding: Any = coding) -> Any:
-        return _by_slot(lambda slot, at, like: Slot(coding, *at).encoded(slot, step), state, state, like)
+        return Slot(now).read(value), _by_slot(lambda slot, at, like: Slot(now, *at).encoded(slot, step), after, after, updates)
 
     return init, update
 

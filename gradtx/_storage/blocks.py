@@ -47,5 +47,5 @@ def spread(scales: jax.Array, shape: tuple[int, ...], block: int) -> jax.Array:
     wide = scales
     for axis, far in enumerate(extents(shape, block)):
         if far > 1:
-            wide = jnp.repeat(wide, far, axis=axis, total_repeat_length=far * wide.shape[axis])
+            wide = jnp.repeat(wide, far, axis=axis)
     return wide[tuple(slice(size) for size in shape)] if wide.shape != shape else wide

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any, final
 
 import jax
+import jax.numpy as jnp
 
 from gradtx._core.random import leaf_key
 from gradtx._core.types import PyTree
@@ -34,6 +35,10 @@ class Slot:
             return seen[id(x)][1]
 
         return dataclasses.replace(coding, encode=encode)
+
+    def begun(self, slot: PyTree) -> PyTree:
+        """What is kept before the first step. A compiler that saw the zeros would encode them, number by number, while it compiles."""
+        return slot if self.coding is None else self.encoded(jax.lax.optimization_barrier(slot), jnp.zeros((), jnp.int32))
 
     def encoded(self, slot: PyTree, step: jax.Array) -> PyTree:
         """What is kept of it: for each part of the code a tree like the slot; leaves that do not fit lie in `wide`."""

@@ -30,7 +30,7 @@ def scale_by_rectified_rms(decay: OpenDecay, eps: Positive, storage: CodecOfSqua
 
     def init(params: PyTree) -> Any:
         return {
-            "average": slot.encoded(jax.tree.map(jnp.zeros_like, params), jnp.zeros((), jnp.int32)),
+            "average": slot.begun(jax.tree.map(jnp.zeros_like, params)),
             "weight": jnp.zeros((), widest(params)),
         }
 

@@ -46,7 +46,7 @@ def error_feedback(inner: GradientTransformation, momentum: Decay = 0.0, storage
     slot = Slot(storage, "error")
 
     def init(params: PyTree) -> Any:
-        error = slot.encoded(jax.tree.map(jnp.zeros_like, params), jnp.zeros((), jnp.int32))
+        error = slot.begun(jax.tree.map(jnp.zeros_like, params))
         return {"error": error, "inner": inner.init(params)}
 
     def update(updates: PyTree, state: Any, params: PyTree = None, *, flow: Flow, step: jax.Array) -> Any:
