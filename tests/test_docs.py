@@ -16,6 +16,7 @@ import pytest
 import torch
 
 import gradtx
+from gradtx._core.at_first_use import import_all
 from gradtx._core.call import FORMS
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +36,7 @@ def run(text: str, name: str) -> None:
     """
     namespace = {"__name__": "documented"}
     blocks = list(BLOCK.finditer(text))
+    import_all()
     own = {name: form for name, form in FORMS.items() if ":" not in name}
     with unittest.mock.patch.dict(FORMS, own, clear=True):
         for block in blocks:

@@ -9,6 +9,7 @@ import pytest
 
 import gradtx as gx
 from gradtx import testing
+from gradtx._core.at_first_use import import_all
 from gradtx._core.call import FORMS
 from tests.cases import CASES
 
@@ -70,6 +71,7 @@ def forms_in(tx):
 
 
 def test_every_factory_is_a_row():
+    import_all()
     factories = {form.name for form in FORMS.values() if is_transformation(form)}
     named = {case.transformation.form.name for case in CASES}
     assert named <= factories

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gradtx as gx
+from gradtx._core.at_first_use import import_all
 from gradtx._core.call import FORMS
 
 END = 2**31 - 1
@@ -74,6 +75,7 @@ evaluated = jax.jit(jax.vmap(lambda schedule, step: schedule(step), in_axes=(Non
 
 
 def test_every_schedule_is_a_row():
+    import_all()
     factories = {form.name for form in FORMS.values() if form.body.__module__.startswith(("gradtx._schedules", "gradtx._core.schedule"))}
     assert factories == {case.schedule.form.name for case in CASES}
 

@@ -12,6 +12,7 @@ import pytest
 
 import gradtx as gx
 from gradtx import sharding, sweep, testing, training
+from gradtx._core.at_first_use import import_all
 from gradtx._core.call import FORMS, RESERVED
 
 PACKAGE = pathlib.Path(gx.__file__).parent
@@ -27,6 +28,7 @@ LAYERS = [
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 CORE_ORDER = [
+    "at_first_use",
     "hints",
     "kinds",
     "structure",
@@ -105,7 +107,7 @@ def test_every_module_of_the_core_has_its_place():
 
 def test_one_path_for_each_name():
     assert list(gx.__all__) == sorted(gx.__all__, key=lambda name: (not name[0].isupper(), name))
-    public = {name for name in vars(gx) if not name.startswith("_")}
+    public = {name for name in dir(gx) if not name.startswith("_")}
     assert public - {"sharding", "sweep", "testing", "training"} == set(gx.__all__)
     values = [id(getattr(gx, name)) for name in gx.__all__]
     assert len(set(values)) == len(values)
@@ -217,21 +219,58 @@ def test_one_word_for_each_idea(name):
 
 
 def test_import_starts_no_backend():
-    code = "import gradtx, jax; from jax._src import xla_bridge; assert not xla_bridge._backends, xla_bridge._backends"
-    import subprocess
-
-    subprocess.run([sys.executable, "-c", code], check=True)
+    code = (
+        "import gradtx, jax; from gradtx import *; from jax._src import xla_bridge; assert not xla_bridge._backends, xla_bridge._backends"
+    )
+    in_a_new_process(code)
     assert jax.__version_info__ >= (0, 10)
 
 
 def test_every_factory_of_gradtx_keeps_what_a_user_is_held_to_when_it_is_made():
+    import_all()
     for form in FORMS.values():
         assert not RESERVED & set(form.kinds), form
         assert form.check is None or set(inspect.signature(form.check).parameters) <= set(form.kinds), form
 
 
-def test_import_reads_no_factory_but_those_it_calls():
-    """Signatures and annotations of two hundred factories take as long as the rest of the import."""
-    code = "import gradtx; from gradtx._core.call import FORMS; print(sum('kinds' in vars(form) for form in FORMS.values()), len(FORMS))"
-    read, of = map(int, subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
-    assert read < of / 8
+def in_a_new_process(code):
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+
+
+MODULES = "len([name for name in sys.modules if name.startswith('gradtx.')])"
+
+
+def test_import_reads_what_is_used():
+    """Three hundred names in two hundred and sixty modules: a program imports those of the optimizers that it uses."""
+    read, used = map(int, in_a_new_process(f"import sys, gradtx; print({MODULES}); gradtx.adamw(0.1); print({MODULES})").split())
+    assert read <= 3
+    assert used < len(FILES) / 5
+
+
+def test_a_name_is_found_however_it_is_asked_for():
+    for code in (
+        "import gradtx; print(gradtx.lion(0.1))",
+        "from gradtx import lion; print(lion(0.1))",
+        "from gradtx import *; print(lion(0.1))",
+    ):
+        assert in_a_new_process(code).startswith("lion(learning_rate=0.1")
+    assert set(in_a_new_process("import gradtx; print(*dir(gradtx))").split()) >= {*gx.__all__, "__name__"}
+    with pytest.raises(AttributeError, match="module 'gradtx' has no attribute 'adman'"):
+        gx.adman  # noqa: B018 (asked for, not used)
+    with pytest.raises(ImportError, match="cannot import name 'adman' from 'gradtx'"):
+        from gradtx import adman  # noqa: F401 (it is not there)
+
+
+def test_a_spec_and_the_extras_of_what_nothing_has_used_are_known():
+    spec = "gradtx.from_spec({'factory': 'sgd', 'arguments': {'learning_rate': 0.1}})"
+    assert in_a_new_process(f"import gradtx; print({spec})") == "sgd(learning_rate=0.1)\n"
+    step = "gradtx.sgd(0.1).update(1.0, gradtx.sgd(0.1).init(1.0), 1.0, hessian_diagonal=1.0)"
+    assert float(in_a_new_process(f"import gradtx; print({step}[0])")) == pytest.approx(-0.1)
+
+
+def test_signatures_are_read_at_their_first_use():
+    """Signatures and annotations of two hundred factories take as long as to import them."""
+    read_all = "from gradtx import *; from gradtx._core.call import FORMS"
+    code = f"{read_all}; print(sum('kinds' in vars(form) for form in FORMS.values()), len(FORMS))"
+    read, of = map(int, in_a_new_process(code).split())
+    assert read < of / 8 < of - 100

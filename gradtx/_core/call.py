@@ -18,7 +18,7 @@ from gradtx._core.kinds import Kind, handed_out, leaf_identity, shown
 from gradtx._core.written import readable, source
 
 FORMS: dict[str, "Form"] = {}
-"""Every decorated factory by the name that a spec gives it."""
+"""Every decorated factory that has been imported, by the name that a spec gives it."""
 
 OF_CALLS = {"form", "arguments", "replace", "at_step", "argument_kind", "children", "branches", "written"}
 RESERVED = OF_CALLS | {"init", "update", "carry", "evaluate", "pair", "bind", "nonnegative"}

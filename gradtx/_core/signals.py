@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import jax
 
+from gradtx._core.at_first_use import import_all
 from gradtx._core.call import FORMS
 from gradtx._core.flow import Flow
 from gradtx._core.hints import nearest
@@ -104,7 +105,10 @@ def check_extras(extras: Iterable[str], part: str, accepts_any: bool) -> None:
     """Refuse extras that no transformation declares: they are misspellings."""
     if not extras:
         return
-    declared = {name for form in FORMS.values() for name in form.keywords} - set(KEPT) | CUSTOMARY
+    declared = _declared()
+    if not declared.issuperset(extras):
+        import_all()
+        declared = _declared()
     for name in extras:
         if name in KEPT:
             raise TypeError(f"{part}: {name!r} is kept by the optimizer itself; leave it out.")
@@ -113,3 +117,7 @@ def check_extras(extras: Iterable[str], part: str, accepts_any: bool) -> None:
                 f"{part}: no transformation takes an extra called {name!r}{nearest(name, declared)}. "
                 f"Known extras: {', '.join(sorted(declared))}."
             )
+
+
+def _declared() -> set[str]:
+    return {name for form in FORMS.values() for name in form.keywords} - set(KEPT) | CUSTOMARY

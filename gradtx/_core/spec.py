@@ -10,6 +10,7 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
+from gradtx._core.at_first_use import import_all
 from gradtx._core.call import FORMS, Call
 from gradtx._core.hints import nearest
 from gradtx._core.kinds import is_key, shown
@@ -59,6 +60,8 @@ def _made(spec: Any, where: str) -> Any:
         given = f"the keys {list(cast(Mapping[Any, Any], spec))}" if isinstance(spec, Mapping) else shown(spec)
         raise ValueError(f"{where}: A spec is a dict with 'factory' and 'arguments', got {given}.")
     name, arguments = spec["factory"], spec["arguments"]
+    if isinstance(name, str) and name not in FORMS:
+        import_all()
     if not isinstance(name, str) or name not in FORMS:
         known = f"{name!r}{nearest(str(name), FORMS)}"
         raise ValueError(f"{where}: No factory is called {known}. One of your own must be imported before its spec is read.")
