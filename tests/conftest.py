@@ -38,7 +38,7 @@ def _bounded_memory():
     """
     yield
     FINISHED.append(None)
-    if len(FINISHED) % 2400 == 0:
+    if len(FINISHED) % 3600 == 0:
         gc.unfreeze()
         jax.clear_caches()
         gc.collect()

@@ -55,8 +55,20 @@ def test_distance_from_the_polar_factor_is_the_documented(name, k, least):
 @pytest.mark.parametrize("name", [*DOCUMENTED, "aol"])
 def test_half_precision_is_near_full_precision(name):
     g = jax.random.normal(jax.random.key(0), (64, 256))
-    full, half = (applied(gx.orthogonalize(name, precision), g) for precision in ("full", "bfloat16"))
+    full, tensor, half = (applied(gx.orthogonalize(name, precision), g) for precision in ("full", "tensorfloat32", "bfloat16"))
     assert 1e-4 < np.linalg.norm(full - half, 2) < 0.1
+    assert np.linalg.norm(full - tensor, 2) < 0.02
+
+
+def test_tensorfloat32_is_asked_for_by_its_name():
+    """What a backend makes of it, and of "full", is its own affair: ten bits, and all of them, on a GPU."""
+    program = jax.make_jaxpr(lambda g: applied(gx.orthogonalize(precision="tensorfloat32"), g))
+    with jax.default_matmul_precision("bfloat16"):
+        asked = str(program(jnp.ones((2, 3))))
+        whole = str(jax.make_jaxpr(lambda g: applied(gx.orthogonalize(), g))(jnp.ones((2, 3))))
+    assert "Precision.HIGH," in asked
+    assert "Precision.HIGHEST" not in asked
+    assert "Precision.HIGHEST," in whole
 
 
 def test_aol_is_near_the_polar_factor_of_a_gaussian_matrix():
