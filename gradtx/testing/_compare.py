@@ -1,7 +1,7 @@
 """Comparisons that say at which leaf two trees differ."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -25,6 +25,16 @@ def data(leaf: Any) -> np.ndarray:
         leaf = jax.random.key_data(leaf)
     array = np.asarray(leaf)
     return array.astype(np.float32) if array.dtype.name in ("bfloat16", "float16") else array
+
+
+def stacked(trees: Sequence[PyTree]) -> PyTree:
+    """The trees as one, a row for each. Put together by NumPy, which compiles no program for a shape."""
+    return jax.tree.map(lambda *leaves: jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves])), *trees)
+
+
+def member(tree: PyTree, k: int) -> PyTree:
+    """Row k of each leaf."""
+    return jax.tree.map(lambda leaf: leaf[k] if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else np.asarray(leaf)[k], tree)
 
 
 def shown(leaf: Any) -> str:

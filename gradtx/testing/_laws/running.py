@@ -11,7 +11,7 @@ from gradtx._core.trees import is_trainable, path_name
 from gradtx._core.types import PyTree
 from gradtx.testing import _problem
 from gradtx.testing._case import BATCH, Case
-from gradtx.testing._compare import NARROW, WIDE, close, compilations, data, identical, same_structure, same_types
+from gradtx.testing._compare import NARROW, WIDE, close, compilations, data, identical, member, same_structure, same_types, stacked
 from gradtx.testing._law import Violation, law
 
 
@@ -74,14 +74,14 @@ def vmap_over_problems_equals_a_loop(case: Case) -> None:
         numbers = case.numbers_in_force() or {}
         problems = [case.problem(jnp.float64, seed) for seed in range(BATCH)]
         # As many as there are members where all numbers are varied: one program serves both.
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves * max(len(numbers), 1)), *problems)
-        batch = {name: jnp.stack([number] * BATCH * len(numbers)) for name, number in numbers.items()} or None
-        state = jax.vmap(case.make().init)(stacked)
+        batched = stacked(problems * max(len(numbers), 1))
+        batch = stacked([numbers] * BATCH * len(numbers)) if numbers else None
+        state = jax.vmap(case.make().init)(batched)
         for _ in range(2):
-            updates, state = case.mapped(batch, _problem.gradients(stacked), state, stacked)
-            stacked = _problem.moved(stacked, updates)
+            updates, state = case.mapped(batch, _problem.gradients(batched), state, batched)
+            batched = _problem.moved(batched, updates)
         for k, params in enumerate(problems):
-            close(case.walk(case.numbers_in_force(), params, 2), jax.tree.map(lambda leaf, k=k: leaf[k], (stacked, state)), **WIDE)
+            close(case.walk(case.numbers_in_force(), params, 2), member((batched, state), k), **WIDE)
 
 
 @law("Keep everything that a step changes in the state.")

@@ -12,7 +12,7 @@ from gradtx._core.trees import is_trainable
 from gradtx._schedules.polynomial import linear_schedule
 from gradtx.testing import _problem
 from gradtx.testing._case import Case
-from gradtx.testing._compare import WIDE, close, compilations
+from gradtx.testing._compare import WIDE, close, compilations, member, stacked
 from gradtx.testing._law import NotApplicableError, Violation, law
 
 
@@ -30,16 +30,16 @@ def vmap_over_every_number_equals_a_loop(case: Case) -> None:
     with jax.enable_x64(True):
         params = case.problem(jnp.float64)
         members = list(case.other_numbers())
-        batch = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+        batch = stacked(members)
         state = jax.vmap(lambda numbers: case.make(numbers).init(params))(batch)
-        start = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(members), *leaf.shape)), params)
+        start = stacked([params] * len(members))
         swept = (start, state)
         for _ in range(2):
             updates, state = case.mapped(batch, _problem.gradients(swept[0]), swept[1], swept[0])
             swept = _problem.moved(swept[0], updates), state
         for k, numbers in enumerate(members):
             alone = case.walk(numbers, params, 2)
-            close(alone, jax.tree.map(lambda leaf, k=k: leaf[k], swept), **WIDE)
+            close(alone, member(swept, k), **WIDE)
 
 
 @law("Make numbers arguments of the compiled step: keep them out of closures and static fields.")

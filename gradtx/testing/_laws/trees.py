@@ -14,7 +14,7 @@ from gradtx._core.types import PyTree
 from gradtx._wrappers.layerwise import layerwise
 from gradtx.testing import _problem
 from gradtx.testing._case import Case
-from gradtx.testing._compare import NARROW, WIDE, close, finite, program, same_structure, same_types, shown
+from gradtx.testing._compare import NARROW, WIDE, close, finite, member, program, same_structure, same_types, shown, stacked
 from gradtx.testing._law import NotApplicableError, Violation, law
 
 TREES: dict[str, Callable[[], PyTree]] = {
@@ -214,9 +214,9 @@ def stacked_layers_equal_a_loop(case: Case) -> None:
         layers = [case.problem(jnp.float64, seed) for seed in range(2)]
         if "random_" in program(lambda params: tx.update(params, tx.init(params), params), layers[0]):
             raise NotApplicableError("each layer draws random numbers of its own")
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *layers)
+        batched = stacked(layers)
         whole = layerwise(roles(("*", role("layers", stack=0))), tx)
-        state = whole.init(stacked)
+        state = whole.init(batched)
 
         @jax.jit
         def step(params: PyTree, state: PyTree) -> tuple[PyTree, PyTree]:
@@ -224,6 +224,6 @@ def stacked_layers_equal_a_loop(case: Case) -> None:
             return apply_updates(params, updates), state
 
         for _ in range(2):
-            stacked, state = step(stacked, state)
+            batched, state = step(batched, state)
         for k, params in enumerate(layers):
-            close(case.walk(case.numbers_in_force(), params, 2)[0], jax.tree.map(lambda leaf, k=k: leaf[k], stacked), **WIDE)
+            close(case.walk(case.numbers_in_force(), params, 2)[0], member(batched, k), **WIDE)
