@@ -56,15 +56,12 @@ def inputs_are_not_changed(case: Case) -> None:
 def scan_works(case: Case) -> None:
     """A whole run fits in one jax.lax.scan, and gives what a loop gives."""
 
-    def body(carry: Any, _: None) -> Any:
-        return case.step(None, *carry)[:2], None
-
     with jax.enable_x64(True):
-        params = case.problem(jnp.float64)
+        params, numbers = case.problem(jnp.float64), case.numbers_in_force()
         start = params, case.make().init(params)
-        same_types(jax.eval_shape(lambda carry: carry, start), jax.eval_shape(lambda carry: body(carry, None)[0], start))
-        scanned, _ = jax.jit(lambda carry: jax.lax.scan(body, carry, None, length=3))(start)
-        close(case.walk(case.numbers_in_force(), params), scanned, **WIDE)
+        same_types(jax.eval_shape(lambda carry: carry, start), jax.eval_shape(lambda carry: case.step(None, *carry)[:2], start))
+        scanned, _ = jax.jit(lambda carry: jax.lax.scan(lambda carry, _: (case.step(numbers, *carry)[:2], None), carry, length=3))(start)
+        close(case.walk(numbers, params), scanned, **WIDE)
 
 
 @law("Keep the arithmetic free of the batch: no fixed axis, no host call, no Python value made of an array.")
@@ -138,14 +135,15 @@ def init_aliases_nothing(case: Case) -> None:
 def donation_works(case: Case) -> None:
     """A step may overwrite the parameters and the state that it was given, and the transformation survives it."""
 
-    def overwriting(params: PyTree, state: PyTree, grads: PyTree) -> tuple[PyTree, PyTree]:
-        updates, state = case.compiled_update(None, grads, state, params)
-        return apply_updates(params, updates), state
-
-    donating = jax.jit(overwriting, donate_argnums=(0, 1))
     with jax.enable_x64(True):
-        tx, params = case.make(), case.problem(jnp.float64)
-        expected = case.walk(case.numbers_in_force(), params, 2)
+        tx, params, numbers = case.make(), case.problem(jnp.float64), case.numbers_in_force()
+
+        def overwriting(params: PyTree, state: PyTree, grads: PyTree) -> tuple[PyTree, PyTree]:
+            updates, state = case.compiled_update(numbers, grads, state, params)
+            return apply_updates(params, updates), state
+
+        donating = jax.jit(overwriting, donate_argnums=(0, 1))
+        expected = case.walk(numbers, params, 2)
         for _ in range(2):
             now = jax.tree.map(jnp.copy, params)
             state = tx.init(now)

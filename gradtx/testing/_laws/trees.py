@@ -167,9 +167,9 @@ def arranging_leaves_changes_nothing(case: Case) -> None:
     """The same arrays in another container and another order train the same."""
     _free(case)
     with jax.enable_x64(True):
-        params = case.problem(jnp.float64)
-        moved, _ = case.walk(None, tuple(params[name] for name in ELSEWHERE), loss=_loss_elsewhere)
-        close(case.walk(case.numbers_in_force(), params)[0], _back(moved), **WIDE)
+        params, numbers = case.problem(jnp.float64), case.numbers_in_force()
+        moved, _ = case.walk(numbers, tuple(params[name] for name in ELSEWHERE), loss=_loss_elsewhere)
+        close(case.walk(numbers, params)[0], _back(moved), **WIDE)
 
 
 ELSEWHERE = ("w", "s", "b")
@@ -189,10 +189,10 @@ def splitting_a_leaf_changes_nothing(case: Case) -> None:
     """It works element by element: one weight matrix trains as its rows would, each a leaf of its own."""
     _free(case)
     with jax.enable_x64(True):
-        params = case.problem(jnp.float64)
+        params, numbers = case.problem(jnp.float64), case.numbers_in_force()
         rows = {**params, "w": {str(k): row for k, row in enumerate(params["w"])}}
-        apart, _ = case.walk(None, rows, loss=_loss_of_rows)
-        close(case.walk(case.numbers_in_force(), params)[0], _stacked(apart), **WIDE)
+        apart, _ = case.walk(numbers, rows, loss=_loss_of_rows)
+        close(case.walk(numbers, params)[0], _stacked(apart), **WIDE)
 
 
 def _stacked(tree: PyTree) -> PyTree:
