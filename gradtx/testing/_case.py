@@ -150,7 +150,12 @@ class Case:
         return found
 
     def numbers_in_force(self) -> dict[str, Any] | None:
-        """The numbers as arrays, for a program that serves other numbers too; None if there are none that can be traced."""
+        """The numbers as arrays, for a program that serves other numbers too; None, as they are, if there are none that can be traced.
+
+        Another library's arithmetic may have other types with an array than with a Python number.
+        """
+        if not self.is_value:
+            return None
         try:
             return {name: strong(number) for name, number in self.traced_numbers().items()}
         except NotApplicableError:
