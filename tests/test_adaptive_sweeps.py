@@ -189,7 +189,7 @@ def test_every_number_may_be_tuned_and_decays_stay_decays():
     [
         ("there are no optimizers", lambda: sweep.successive_halving(RUN, [], KEY, steps=1)),
         ("a batch of them", lambda: sweep.population(RUN, [gx.sgd(0.1)], KEY, rounds=1, steps=1)),
-        ("whole numbers, got 1, None and 2.5", lambda: sweep.successive_halving(RUN, MANY, KEY, steps=1, factor=2.5)),
+        ("factor must be a whole number, got 2.5", lambda: sweep.successive_halving(RUN, MANY, KEY, steps=1, factor=2.5)),
         ("factors must be two numbers above 0", lambda: evolved(factors=(-1.0, 2.0))),
         ("tune names no number", lambda: sweep.hypergradient(RUN, gx.sgd(0.1), KEY, rounds=1, steps=1, tune=[])),
         (r"score must return a real scalar, got .* shape \(3,\)", lambda: sweep.successive_halving(VECTOR, MANY, KEY, steps=1)),
@@ -205,3 +205,32 @@ def test_every_number_may_be_tuned_and_decays_stay_decays():
 def test_errors_teach(message, act):
     with pytest.raises((ValueError, TypeError), match=message):
         act()
+
+
+def test_a_round_that_overflows_is_taken_back():
+    """The fourth power from a point where the rate is too large by far: the carry stays finite, and so do the scores that follow."""
+
+    def steep(tx, carry, key):
+        updates, state = tx.update(jax.grad(lambda w: jnp.sum(w**4))(carry[0]), carry[1], carry[0])
+        return gx.apply_updates(carry[0], updates), state
+
+    run = sweep.Run(lambda tx, key: (jnp.full(2, 3.0), tx.init(jnp.zeros(2))), steep, lambda tx, carry: jnp.sum(carry[0] ** 4))
+    found = sweep.hypergradient(run, gx.sgd(0.8), KEY, rounds=3, steps=8)
+    assert not jnp.any(jnp.isfinite(found.scores))
+    assert jnp.array_equal(found.carry[0], jnp.full(2, 3.0))
+    assert found.optimizer.learning_rate == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("rounds", lambda: sweep.population(RUN, MANY, KEY, rounds=2.5, steps=1)),
+        ("steps", lambda: sweep.hypergradient(RUN, gx.sgd(0.1), KEY, rounds=1, steps=1.5)),
+        ("factor", lambda: sweep.successive_halving(RUN, MANY, KEY, steps=2, factor=2.0)),
+        ("max_steps", lambda: sweep.hyperband(RUN, None, KEY, max_steps=9.5)),
+        ("n", lambda: sweep.sample(gx.sgd, KEY, 2.5, learning_rate=sweep.uniform(0.0, 1.0))),
+    ],
+)
+def test_counts_are_whole(name, call):
+    with pytest.raises(ValueError, match=f": {name} must be a whole number, got .*5?"):
+        call()

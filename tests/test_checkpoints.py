@@ -1,5 +1,8 @@
 """Checkpoints: what is saved comes back bit by bit, damage is seen, and a kill at any moment leaves the ones before."""
 
+import concurrent.futures
+import datetime
+import enum
 import errno
 import json
 import os
@@ -11,6 +14,7 @@ import zipfile
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import gradtx as gx
@@ -255,6 +259,7 @@ def test_the_one_before_a_damaged_one_is_used_and_said(tmp_path):
 WRITER = """
 import os, random, signal, sys, time
 import numpy as np
+import optax
 from gradtx import training
 
 def write_on_and_on(directory, pipe):
@@ -363,7 +368,7 @@ def test_mistakes_are_errors(tmp_path):
         training.save(tmp_path, params=PARAMS)
     with pytest.raises(ValueError, match=r"a whole number of at least 0, got 1\.5"):
         training.save(tmp_path, step=1.5, params=PARAMS)
-    with pytest.raises(ValueError, match="keep must be at least 1"):
+    with pytest.raises(ValueError, match="keep must be a whole number of at least 1"):
         training.save(tmp_path, step=1, keep=0)
     with pytest.raises(ValueError, match="format must be"):
         training.save(tmp_path, step=1, format="pickle")
@@ -380,3 +385,61 @@ def test_numbers_of_numpy_are_not_narrowed_in_silence(tmp_path):
     assert same(training.restore(path, params={"n": np.zeros(1, np.int64)}).params, {"n": np.array([2**40 + 1])})
     with pytest.raises(TypeError, match="params/n was saved in int64, which JAX would narrow here"):
         training.restore(path, params={"n": jax.ShapeDtypeStruct((1,), np.int64)})
+
+
+class Color(enum.IntEnum):
+    RED = 1
+
+
+class Near(float):
+    pass
+
+
+@pytest.mark.parametrize(
+    "leaf", [np.random.default_rng(0), Color.RED, Near(0.5), datetime.date(2026, 1, 1)], ids=lambda x: type(x).__name__
+)
+def test_what_would_not_come_back_is_refused(tmp_path, leaf):
+    """It is the object of whoever restores that would come back, a fresh generator for one, or nothing."""
+    with pytest.raises(TypeError, match=r"save: extra/it is .*, and would not come back. Save what it is made of"):
+        training.save(tmp_path / "one.npz", extra={"it": leaf})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_without_leaves_leaves_its_number(tmp_path):
+    extra = (optax.EmptyState(), jnp.ones(2), {np.int64(3): jnp.zeros(3)})
+    found = training.restore(training.save(tmp_path / "one.npz", extra=extra)).extra
+    assert found[0] is None
+    assert same(found[1], extra[1])
+    assert list(found[2]) == [3]
+
+
+def test_a_tree_that_was_not_saved_is_an_error(tmp_path, state):
+    path = training.save(tmp_path / "one.npz", tx=TX, state=state)
+    for name, tree in (("params", PARAMS), ("extra", {"a": 1})):
+        with pytest.raises(training.MismatchedCheckpointError, match=rf"one.npz has no {name}; it has state. Leave {name}= out"):
+            training.restore(path, **{name: tree})
+    assert training.restore(path, tx=gx.adamw(1e-3), params=PARAMS, migrate=True).migration
+
+
+def test_one_file_has_one_step_and_no_others_beside_it_to_keep(tmp_path):
+    path = training.save(tmp_path / "one.npz", step=3, params=PARAMS)
+    assert training.restore(path, step=3).step == 3
+    with pytest.raises(FileNotFoundError, match=r"one\.npz is of step 3, not of step 5"):
+        training.restore(path, step=5)
+    with pytest.raises(ValueError, match="keep is for a directory"):
+        training.save(path, step=3, params=PARAMS, keep=2)
+
+
+def test_files_are_saved_side_by_side(tmp_path):
+    """One for each seed in a directory: a writer removes what killed writers of its own file left, and no other's."""
+
+    def saves(name):
+        for k in range(20):
+            training.save(tmp_path / f"{name}.npz", step=k, params={"w": jnp.full(1000, k)})
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(saves, ("seed0", "seed1", "seed2", "seed3")))
+    assert [training.restore(tmp_path / f"seed{k}.npz").step for k in range(4)] == [19] * 4
+    (tmp_path / ".seed0.npz.abc.partial").write_bytes(b"left over")
+    saves("seed0")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"seed{k}.npz" for k in range(4)]

@@ -252,3 +252,44 @@ def test_a_history_draws_its_curves():
 def test_errors_teach(error, message, options):
     with pytest.raises(error, match=message):
         run(**options)
+
+
+def test_what_save_was_given_stays_and_what_restore_returned_does():
+    """The next step overwrites parameters and state: its own."""
+    kept = []
+    run(steps=12, every=5, save_every=5, save=kept.append)
+    assert [int(one["step"]) for one in kept] == [5, 10, 12]
+    for _ in range(2):
+        again = run(steps=12, every=5, restore=lambda like: kept[0])
+        np.testing.assert_array_equal(again.params["w"], kept[-1]["params"]["w"])
+    assert not np.array_equal(kept[0]["params"]["w"], kept[-1]["params"]["w"])
+
+
+def test_a_run_over_batches_that_end_keeps_its_last_record(tmp_path):
+    batches = [BATCH] * 12
+    options = {"batch_size": None, "every": 5, "save_every": 4}
+    whole = run(data=iter(batches), directory=tmp_path, **options)
+    assert [record["step"] for record in whole.history.records] == [5, 10, 12]
+    again = run(data=iter(batches), directory=tmp_path, **options)
+    assert again.history == whole.history
+
+
+def test_other_data_than_those_of_the_run_are_refused(tmp_path):
+    run(steps=3, batch_size=5, directory=tmp_path)
+    fewer = jax.tree.map(lambda rows: rows[:10], BATCH)
+    with pytest.raises(ValueError, match="began with examples=20, and cannot go on with examples=10"):
+        run(steps=6, batch_size=5, data=fewer, directory=tmp_path)
+
+
+def test_a_directory_that_fit_did_not_write_is_an_error(tmp_path):
+    training.save(tmp_path, step=1, tx=ADAM, params=START, state=ADAM.init(START), extra={"history": "mine"})
+    with pytest.raises(ValueError, match="was not written by fit"):
+        run(steps=3, directory=tmp_path)
+
+
+def test_observations_called_like_a_field_of_a_record_stand_beside_it():
+    watched = (gx.observe(name, lambda *seen: jnp.float32(42)) for name in ("value", "step", "loudness"))
+    found = run(gx.chain(*watched, gx.sgd(0.1)), steps=4, every=2).history
+    assert [record["step"] for record in found.records] == [2, 4]
+    assert found["value"][0] != 42
+    assert all(found[name][-1] == 42 for name in ("observations/value", "observations/step", "loudness"))

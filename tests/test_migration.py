@@ -266,3 +266,24 @@ def test_a_state_that_is_carried_over_comes_as_the_given_one_is(tmp_path):
     close(given.state, found.state)
     with pytest.raises(training.MismatchedCheckpointError, match="the state carried over does not fit the state"):
         training.restore(tmp_path / "one.npz", params=PARAMS, tx=after, state=before.init(PARAMS), migrate=True)
+
+
+def test_what_pytorch_divides_by_and_is_not_carried_is_refused():
+    weight = torch.nn.Parameter(torch.ones(3))
+    theirs = torch.optim.AdamW([weight], amsgrad=True)
+    weight.grad = torch.ones(3)
+    theirs.step()
+    with pytest.raises(ValueError, match="from_torch: 0 was trained with amsgrad=True"):
+        training.from_torch(gx.adamw(1e-3), {"w": jnp.ones(3)}, theirs.state_dict(), {0: "w"})
+
+
+def test_parameters_that_paths_do_not_tell_apart_are_refused(tmp_path):
+    params = {"a/b": jnp.ones(2), "a": {"b": jnp.ones(2)}}
+    tx = gx.adam(1e-3)
+    path = training.save(tmp_path / "one.npz", tx=tx, params=params, state=tx.init(params))
+    for call in (
+        lambda: training.restore(path, params=params, tx=gx.adamw(1e-3), migrate=True),
+        lambda: training.from_optax(tx, params, optax.adam(1e-3).init(params)),
+    ):
+        with pytest.raises(ValueError, match="2 parameters have the path a/b, and a state is carried over by path"):
+            call()

@@ -586,3 +586,46 @@ def test_what_is_missing_is_named_with_its_extra(monkeypatch, whole, module, cal
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=rf"gradtx\[{extra}\]"):
         call(whole)
+
+
+def test_an_argument_that_is_called_like_a_column_stands_beside_it():
+    def named(tx, learning_rate, member, optimizer, diverged):
+        return {"loss": tx.learning_rate + learning_rate + member + optimizer + diverged}
+
+    others = (sw.paired(jnp.array([1.0, 2.0])) for _ in range(4))
+    found = sw.sweep(named, sw.stack([gx.sgd(0.5), gx.sgd(0.25)]), *others, mesh=ONE, progress=False)
+    names = ("learning_rate", "member", "optimizer", "diverged")
+    expected = {"member": 1, "learning_rate": 0.25, **{f"arguments/{name}": 2.0 for name in names}, "loss": 8.25, "diverged": False}
+    assert found.to_dicts()[1] == expected
+
+
+def test_metrics_whose_names_meet_are_all_there():
+    metrics = {"metrics": {"learning_rate": 1.0}, "learning_rate": 2.0}
+    (row,) = sw.sweep(lambda tx: metrics, sw.stack([gx.sgd(0.5)]), mesh=ONE, progress=False).to_dicts()
+    assert sorted(value for name, value in row.items() if "learning_rate" in name) == [0.5, 1.0, 2.0]
+
+
+CHOSEN = """
+import sys, jax, numpy as np
+import gradtx as gx
+from gradtx import sweep as sw
+
+def chosen(path, leaf):
+    return path == "b"
+
+padding = [object() for _ in range(int(sys.argv[2]))]
+many = sw.stack([gx.freeze(chosen, gx.sgd(rate)) for rate in (0.1, 0.2)])
+
+def train(tx):
+    params = {"a": 1.0, "b": 1.0}
+    return {"moved": tx.update(params, tx.init(params), params)[0]["a"]}
+
+found = sw.sweep(train, many, directory=sys.argv[1], progress=False, mesh=jax.sharding.Mesh(np.array(jax.devices()[:1]), ("members",)))
+print(found.curve("moved").tolist())
+"""
+
+
+def test_optimizers_with_functions_in_them_are_known_to_another_process(tmp_path):
+    code = [sys.executable, "-c", CHOSEN, str(tmp_path)]
+    printed = [subprocess.run([*code, str(k)], capture_output=True, text=True, check=True).stdout for k in (0, 50_000)]
+    assert printed[0] == printed[1] != ""

@@ -302,3 +302,20 @@ def test_leaves_that_are_not_trained_stay_and_complex_ones_go_downhill():
 def test_errors_teach(error, message, act):
     with pytest.raises(error, match=message):
         act()
+
+
+@pytest.mark.parametrize(
+    ("kept", "now", "said"),
+    [
+        ({"mean": 0}, {"mean": 0.5}, r"model_state mean as int32\[\], and returned it as float32\[\]"),
+        ({"mean": False}, {"mean": 1}, r"model_state mean as bool\[\], and returned it as int32\[\]"),
+        ({"mean": 0.0}, {"mean": np.zeros(3, np.float32)}, r"as float32\[\], and returned it as float32\[3\]"),
+        ({"mean": 0.0}, {"other": 0.0}, "returned another model_state than it was given: .*mean"),
+    ],
+)
+@pytest.mark.parametrize("micro_batches", [1, 2])
+def test_a_model_state_that_would_be_cut_off_is_refused(kept, now, said, micro_batches):
+    step = training.make_step(lambda params, batch, *, model_state: (squares(params, batch), now), micro_batches=micro_batches)
+    params = start()
+    with pytest.raises(TypeError, match=said):
+        step(SGD, params, step.init(SGD, params, kept), BATCH)

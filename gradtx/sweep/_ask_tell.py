@@ -7,6 +7,7 @@ import numpy as np
 
 import gradtx as gx
 from gradtx.sweep._distributions import Distribution
+from gradtx.sweep._run import check_whole
 from gradtx.sweep._stack import stack
 
 
@@ -23,6 +24,7 @@ class AskTell:
         """A batch of `n` optimizers that the sampler of the study chooses. If the factory raises an error, their trials are failed ones."""
         if self._open:
             raise RuntimeError(f"ask_tell: {len(self._open)} members are waiting for their scores. Call tell(scores) first.")
+        check_whole("ask_tell", n=n)
         if n < 1:
             raise ValueError(f"ask_tell: n must be at least 1, got {n}.")
         trials = [self._study.ask() for _ in range(n)]

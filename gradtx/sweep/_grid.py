@@ -10,6 +10,7 @@ import numpy as np
 from gradtx import GradientTransformation
 from gradtx.sweep._distributions import Distribution
 from gradtx.sweep._points import Points, independent
+from gradtx.sweep._run import check_whole
 from gradtx.sweep._stack import stack
 
 
@@ -63,6 +64,7 @@ def sample(
 
 def draw(key: Any, n: int, points: Points, arguments: dict[str, Any]) -> list[dict[str, Any]]:
     """`n` sets of arguments, those that are distributions replaced by their values at the points."""
+    check_whole("sample", n=n)
     if n < 1:
         raise ValueError(f"sample: n must be at least 1, got {n}.")
     free = [name for name, value in arguments.items() if isinstance(value, Distribution)]

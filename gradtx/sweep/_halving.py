@@ -12,7 +12,7 @@ import gradtx as gx
 from gradtx._core.kinds import random_key
 from gradtx._core.types import Key, PyTree
 from gradtx.sweep._members import by_structure
-from gradtx.sweep._run import Run, comparable, scored
+from gradtx.sweep._run import Run, check_whole, comparable, scored
 
 
 class Rung(NamedTuple):
@@ -40,11 +40,10 @@ def successive_halving(run: Run, optimizers: Any, key: Key, *, steps: int, facto
     for each rung and structure. It saves most where early scores say much about late ones, which schedules that end at a fixed step do
     not. (Jamieson & Talwalkar 2016, arXiv 1502.07943.)
     """
-    whole = all(number == int(number) for number in (steps, factor, 1 if rungs is None else rungs))
-    if not whole or steps < 1 or factor < 2 or (rungs is not None and rungs < 1):
+    check_whole("successive_halving", steps=steps, factor=factor, rungs=1 if rungs is None else rungs)
+    if steps < 1 or factor < 2 or (rungs is not None and rungs < 1):
         raise ValueError(
-            "successive_halving: steps and rungs must be at least 1 and factor at least 2, whole numbers, "
-            f"got {steps}, {rungs} and {factor}."
+            f"successive_halving: steps and rungs must be at least 1 and factor at least 2, got {steps}, {rungs} and {factor}."
         )
     groups = _groups(run, optimizers, random_key(key, "successive_halving: key"))
     taken, climbed = 0, list[Rung]()
@@ -101,6 +100,7 @@ def hyperband(run: Run, draw: Callable[[jax.Array, int], Any], key: Key, *, max_
     best first. It costs about as much for each of its brackets, and is safe where early scores mislead. (Li et al. 2018,
     arXiv 1603.06560, algorithm 1.)
     """
+    check_whole("hyperband", max_steps=max_steps, factor=factor)
     if max_steps < 1 or factor < 2:
         raise ValueError(f"hyperband: max_steps must be at least 1 and factor at least 2, got {max_steps} and {factor}.")
     most, key = 0, random_key(key, "hyperband: key")

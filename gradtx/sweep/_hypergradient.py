@@ -11,7 +11,7 @@ import gradtx as gx
 from gradtx._core.kinds import random_key
 from gradtx._core.types import Key, PyTree
 from gradtx.sweep._coordinates import Coordinate, coordinates, replaced
-from gradtx.sweep._run import Run, scored
+from gradtx.sweep._run import Run, check_whole, scored
 
 
 class Tuned(NamedTuple):
@@ -37,10 +37,11 @@ def hypergradient(
 
     u ← u + outer.update(∂ score(after `steps` steps) / ∂u), u the logarithm of a positive number, log(1 − x) of a decay, the number itself
     otherwise; `outer` is `adam(0.1)` unless given. Each round begins where the last one ended; the gradient stops there. `tune`
-    names leaves by their paths, `learning_rate` or `*/decay`. A hypergradient that is not finite moves nothing. The memory
-    is that of `steps` steps of training. Short rounds favour small learning rates: what pays off later is not seen
+    names leaves by their paths, `learning_rate` or `*/decay`. A round whose hypergradient is not finite is taken back, training
+    and all. The memory is that of `steps` steps of training. Short rounds favour small learning rates: what pays off later is not seen
     (Wu et al. 2018, arXiv 1803.02021). Source: Maclaurin et al. 2015 (arXiv 1502.03492), truncated.
     """
+    check_whole("hypergradient", rounds=rounds, steps=steps)
     if rounds < 1 or steps < 1:
         raise ValueError(f"hypergradient: rounds and steps must be at least 1, got {rounds} and {steps}.")
     chosen = coordinates(tx, tune, "hypergradient")
@@ -63,12 +64,13 @@ def _tuned(run: Run, chosen: tuple[Coordinate, ...], rounds: int, steps: int, tx
         return scored(run, at(u), carry), carry
 
     def one_round(carry: Any, k: Any) -> tuple[Any, Any]:
-        u, state, inner = carry
-        (score, inner), slope = jax.value_and_grad(score_after, has_aux=True)(u, inner, k)
+        u, state, before = carry
+        (score, inner), slope = jax.value_and_grad(score_after, has_aux=True)(u, before, k)
         finite = jnp.all(jnp.isfinite(jnp.concatenate([jnp.ravel(s) for s in slope])))
         used = at(u)
         step, moved = outer.update([jnp.where(finite, s, 0) for s in slope], state, u)
         u, state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), (gx.apply_updates(u, step), moved), (u, state))
+        inner = jax.tree.map(lambda new, old: jnp.where(finite, new, old), inner, before)
         return (u, state, inner), (score, used)
 
     u = [c.inward(leaves[c.place]) for c in chosen]

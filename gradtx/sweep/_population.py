@@ -13,7 +13,7 @@ import gradtx as gx
 from gradtx._core.kinds import random_key
 from gradtx._core.types import Key, PyTree
 from gradtx.sweep._coordinates import Coordinate, coordinates, replaced
-from gradtx.sweep._run import Run, comparable, count_of, scored
+from gradtx.sweep._run import Run, check_whole, comparable, count_of, scored
 
 
 class Population(NamedTuple):
@@ -53,6 +53,7 @@ def population(
     `factors`; of a decay, 1 − decay. A member that diverged is among the worst. All of it is one compiled program and depends on
     `key` alone. It finds schedules, not settings; with few members it is greedy. (Jaderberg et al. 2017, arXiv 1711.09846.)
     """
+    check_whole("population", rounds=rounds, steps=steps)
     count = count_of(optimizers, "population")
     copied = math.floor(exploit * count + 1e-9)
     if len(factors) != 2 or not all(0 < factor < math.inf for factor in factors):

@@ -91,19 +91,20 @@ class Results:
     def hyperparameters(self) -> dict[str, list[Any]]:
         """Columns of what members differ in: their optimizer, where there are several structures; numbers by path; entries of arguments.
 
-        None where a member has no such number. A random key or an array stands as the number of its entry.
+        None where a member has no such number. A random key or an array stands as the number of its entry. An argument that is called like
+        a number of an optimizer is `arguments/` and its name.
         """
         groups, count = self.members.groups, len(self)
         columns: dict[str, list[Any]] = {}
+        taken = {"member", "diverged", "optimizer", *(name for group in groups for name in _numbers(group))}
         for label, group in zip(_labels([g.own.tree(g.own.leaves)[0] for g in groups]), groups, strict=True):
             numbered = group.own.structure.unflatten(range(len(group.own.leaves)))
             named = {"optimizer": [label] * len(group.indices)} if len(groups) > 1 else {}
-            for path, j in jax.tree_util.tree_leaves_with_path(numbered[0]):
-                if group.own.leaves[j].ndim == 1:
-                    named[path_name(path)] = [_shortest(value) for value in group.own.leaves[j]]
+            named |= {name: [_shortest(value) for value in group.own.leaves[j]] for name, j in _numbers(group).items()}
             varied = [name for name, varies in zip(self.members.names, self.members.varied, strict=True) if varies]
-            for name, tree in zip(varied, numbered[1:], strict=True):
-                named.update(self._argument(name, tree, group))
+            for argument, tree in zip(varied, numbered[1:], strict=True):
+                for name, values in self._argument(argument, tree, group).items():
+                    named[f"arguments/{name}" if name in taken else name] = values
             for name, values in named.items():
                 column = columns.setdefault(name, [None] * count)
                 for k, value in zip(group.indices, values, strict=True):
@@ -146,7 +147,10 @@ class Results:
 
     def _column(self, metric: str) -> str:
         """What a metric is called beside the hyperparameters."""
-        return f"metrics/{metric}" if metric in {"member", "diverged", *self.hyperparameters} else metric
+        taken = {"member", "diverged", *self.hyperparameters, *(name for name in self.curves if name != metric)}
+        while metric in taken:
+            metric = f"metrics/{metric}"
+        return metric
 
     def to_pandas(self) -> Any:
         """A data frame with a row for each member, curves as lists. Needs pandas."""
@@ -184,6 +188,12 @@ def named_leaves(metrics: PyTree) -> dict[str, Any]:
 
 def _refuse(metric: str, values: np.ndarray) -> Any:
     raise ValueError(f"{metric} is {shown(values[0])} for each member, neither a number nor a curve. Return a scalar of it from train.")
+
+
+def _numbers(group: Any) -> dict[str, int]:
+    """The numbers of a group's optimizers by their paths: the places of the leaves that have one for each member."""
+    own = group.own.structure.unflatten(range(len(group.own.leaves)))[0]
+    return {path_name(path): j for path, j in jax.tree_util.tree_leaves_with_path(own) if group.own.leaves[j].ndim == 1}
 
 
 def _labels(batches: list[GradientTransformation]) -> list[str]:

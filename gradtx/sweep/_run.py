@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gradtx._core.kinds import is_real, shown
 from gradtx._core.types import PyTree
@@ -28,6 +29,13 @@ class Run(NamedTuple):
             return self.advance(tx, carry, jax.random.fold_in(key, t)), None
 
         return jax.lax.scan(one, carry, first + jnp.arange(steps))[0]
+
+
+def check_whole(part: str, **numbers: Any) -> None:
+    """Refuse what is no whole number: it would be rounded, or fail where nobody sees why."""
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, int | np.integer):
+            raise ValueError(f"{part}: {name} must be a whole number, got {number!r}.")
 
 
 def count_of(optimizers: Any, part: str) -> int:

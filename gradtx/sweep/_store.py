@@ -14,7 +14,7 @@ import numpy as np
 
 from gradtx import to_spec
 from gradtx._core.types import PyTree
-from gradtx._files import UNREADABLE, write_whole
+from gradtx._files import UNREADABLE, structure_as_text, write_whole
 from gradtx.sweep._members import Members, packed
 from gradtx.sweep._program import program
 
@@ -26,7 +26,7 @@ def content(train: Any, members: Members) -> dict[str, str]:
     """What a sweep computes, in digests: the program of one member of each structure, the optimizers, the other arguments."""
     texts = [program(train, members, group, None).traced(1).lower().as_text() for group in members.groups]
     own = [leaf for group in members.groups for leaf in (group.indices, *group.own.leaves)]
-    structures = [str(group.own.structure) for group in members.groups]
+    structures = [structure_as_text(group.own.structure) for group in members.groups]
     shared = packed(members.shared)
     return {
         "train": _digest(*(text.encode() for text in texts)),

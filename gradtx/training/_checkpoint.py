@@ -1,7 +1,6 @@
 """Saving a training run."""
 
 import pathlib
-import re
 from typing import Any, Literal, cast
 
 import jax
@@ -9,6 +8,7 @@ import numpy as np
 
 from gradtx import GradientTransformation, to_spec
 from gradtx._core.types import PyTree
+from gradtx._files import structure_as_text
 from gradtx.training._checkpoint_directory import (
     FILE,
     ORBAX,
@@ -56,9 +56,11 @@ def save(
     """
     if format not in ("npz", "orbax"):
         raise ValueError(f'save: format must be "npz" or "orbax", got {format!r}.')
-    if keep is not None and keep < 1:
-        raise ValueError(f"save: keep must be at least 1, got {keep}. Write None to keep all.")
+    if keep is not None and (not isinstance(cast(Any, keep), int | np.integer) or keep < 1):
+        raise ValueError(f"save: keep must be a whole number of at least 1, got {keep}. Write None to keep all.")
     place, number = pathlib.Path(path), _step(step, state, needed=not is_single(pathlib.Path(path)))
+    if keep is not None and is_single(place):
+        raise ValueError(f"save: {place} is one checkpoint, and keep is for a directory of them. Leave it out.")
     suffix = ORBAX if format == "orbax" else FILE
     if is_single(place) and place.suffix != suffix:
         raise ValueError(f'save: {place} has the name of another format than format="{format}"; one that fits ends in {suffix}.')
@@ -106,12 +108,7 @@ def _about(tx: GradientTransformation | None) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         if not isinstance(cast(Any, tx), GradientTransformation):
             raise
-        return {"unwritten": str(error), "written": repr(tx), "structure": structure_as_text(tx)}
-
-
-def structure_as_text(tx: GradientTransformation) -> str:
-    """All of an optimizer but its numbers; functions by their names."""
-    return re.sub(r" at 0x[0-9a-f]+", "", str(jax.tree.structure(tx)))
+        return {"unwritten": str(error), "written": repr(tx), "structure": structure_as_text(jax.tree.structure(tx))}
 
 
 def _check_latest(directory: pathlib.Path, step: int) -> None:

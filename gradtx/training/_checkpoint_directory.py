@@ -1,5 +1,6 @@
 """A directory of checkpoints: what the files are called, how they come to be whole or not at all, and which of them are kept."""
 
+import glob
 import pathlib
 import re
 import shutil
@@ -28,10 +29,10 @@ def checkpoints(directory: pathlib.Path) -> list[tuple[int, pathlib.Path]]:
 
 
 def write_atomically(path: pathlib.Path, write: Callable[[Any], None]) -> None:
-    """Write a checkpoint of one file, whole or not at all. What killed writers left over goes; a directory has one writer at a time."""
+    """Write a checkpoint of one file, whole or not at all. What killed writers of it left over goes: there is one writer at a time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f".*{FILE}.*{PARTIAL}"):
+        for left in path.parent.glob(f".{'step_*' if _NAME.fullmatch(path.name) else glob.escape(path.stem)}{FILE}.*{PARTIAL}"):
             left.unlink(missing_ok=True)
         write_whole(path, write)
     except OSError as error:

@@ -65,8 +65,8 @@ def saved_leaves(tree: PyTree, called: str) -> list[SavedLeaf]:
 
 def _step(entry: Any) -> tuple[str, Any]:
     match entry:
-        case jax.tree_util.DictKey(key=str() | int() as key) if not isinstance(key, bool):
-            return "key", key
+        case jax.tree_util.DictKey(key=str() | int() | np.integer() as key) if not isinstance(key, bool):
+            return "key", key if isinstance(key, str) else int(key)
         case jax.tree_util.SequenceKey(idx=index):
             return "index", index
         case jax.tree_util.GetAttrKey(name=name):
@@ -83,10 +83,15 @@ def saved_leaf(path: tuple[Any, ...], leaf: Any, called: str) -> SavedLeaf:
         raise TypeError(f"save: {name} has no value yet, {shown(leaf)}. Save outside of jit.")
     if _is_end(leaf):
         return SavedLeaf(place, name, "value", value={type(None): "None", dict: "{}", list: "[]", tuple: "()"}[type(leaf)])
-    if isinstance(leaf, bool | int | float | complex | str | bytes) and not isinstance(leaf, np.generic):
+    if type(leaf) in (bool, int, float, complex, str, bytes):
         return SavedLeaf(place, name, "value", value=repr(leaf), dtype=type(leaf).__name__)
     if not isinstance(leaf, jax.Array | np.ndarray | np.generic):
-        return SavedLeaf(place, name, "static", value=type(leaf).__name__)
+        if callable(leaf):
+            return SavedLeaf(place, name, "static", value=type(leaf).__name__)
+        raise TypeError(
+            f"save: {name} is {shown(leaf)}, and would not come back. Save what it is made of, in arrays, numbers and strings: "
+            "rng.bit_generator.state of a NumPy generator, for one."
+        )
     if isinstance(leaf, jax.Array) and not (leaf.is_fully_addressable or leaf.is_fully_replicated):
         # other processes hold the rest; only a format that writes in parts can save it
         bits = jax.jit(jax.random.key_data)(leaf) if is_key(leaf) else leaf
@@ -160,5 +165,6 @@ def _container(node: Any) -> Any:
         return None if node.kind == "static" else rebuilt(node)
     items = cast(dict[tuple[str, Any], Any], node).items()
     if node and all(kind == "index" for kind, _ in node):
-        return [_container(child) for _, child in sorted(items, key=lambda item: item[0][1])]
+        children = {index: child for (_, index), child in items}  # what has no leaves, such as an empty NamedTuple, left a gap
+        return [_container(children[k]) if k in children else None for k in range(max(children) + 1)]
     return {key: _container(child) for (_, key), child in items}

@@ -88,7 +88,10 @@ def fit(
         if save or restore:
             raise ValueError("fit: a directory has its own save and restore. Leave out one or the other.")
         seed = jax.random.key_data(random_key(key, "fit: key")).tolist()
-        save, restore = in_directory(directory, tx, {"key": seed, "batch_size": None if batch_size is None else int(batch_size)})
+        rows = {} if batch_size is None else {"batch_size": int(batch_size), "examples": len(jax.tree.leaves(data)[0])}
+        save, restore = in_directory(directory, tx, {"key": seed, "batch_size": None, "examples": None, **rows})
+    else:  # the next step overwrites arrays of its own alone
+        save, restore = save and _with_copies(save), restore and _of_copies(restore)
     save_every = save_every or every
     params = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), params)
     state = step.init(tx, params, model_state)
@@ -134,9 +137,22 @@ def fit(
                 break
         if metrics is not None and (not history or history.records[-1]["step"] != taken):
             record(metrics)
+            saved = -1  # a checkpoint of this step lacks the record
         checkpoint()
     at = gx.eval_params(tx, params, step.optimizer_state(state))
     return Fitted(params, at, state, history, taken, stopped)
+
+
+def _with_copies(save: Callable[[PyTree], Any]) -> Callable[[PyTree], Any]:
+    return lambda checkpoint: save(_copied(checkpoint))
+
+
+def _of_copies(restore: Callable[[PyTree], PyTree | None]) -> Callable[[PyTree], PyTree | None]:
+    return lambda like: _copied(restore(like))
+
+
+def _copied(tree: PyTree) -> PyTree:
+    return jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, jax.Array) else leaf, tree)
 
 
 def _check_counts(**counts: tuple[Any, int]) -> None:

@@ -10,6 +10,7 @@ from gradtx import GradientTransformation
 from gradtx._core.trees import path_name
 from gradtx._core.types import PyTree
 from gradtx.training._import_adam import AdamLeaf, Imported, imported
+from gradtx.training._migrate import check_names
 
 
 def from_optax(tx: GradientTransformation, params: PyTree, opt_state: PyTree, *, b1: float = 0.9, b2: float = 0.999) -> Imported:
@@ -17,8 +18,10 @@ def from_optax(tx: GradientTransformation, params: PyTree, opt_state: PyTree, *,
 
     `b1` and `b2` are the decays that it was made with, which its state does not hold. `tx` may be any optimizer with Adam's
     averages, `adamw` or `soap` as well; its step is Optax's count. Of what else is in `opt_state`, nothing is read: schedules go by the
-    step. `.migration` says leaf by leaf what was carried and created.
+    step. Adamax keeps maxima in a ScaleByAdamState, which nothing tells apart from averages: do not give it. `.migration` says
+    leaf by leaf what was carried and created.
     """
+    check_names(params, "from_optax")
     found = [leaf for leaf in jax.tree.leaves(opt_state, is_leaf=_is_adam) if _is_adam(leaf)]
     if not found:
         raise ValueError("from_optax: there is no ScaleByAdamState in the state. Give what optax.adam(...).init or update returned.")

@@ -56,6 +56,10 @@ def _members(group: Mapping[str, Any], leaves: Mapping[str | int, Target]) -> li
 def _leaf(entry: Any, group: Mapping[str, Any], axes: Any, shape: tuple[int, ...], name: str) -> AdamLeaf:
     if "betas" not in group or (entry is not None and not {"step", "exp_avg", "exp_avg_sq"} <= set(entry)):
         raise ValueError(f"from_torch: {name} has no averages of Adam. Give the state_dict() of torch.optim.Adam or AdamW.")
+    if entry is not None and "max_exp_avg_sq" in entry:
+        raise ValueError(
+            f"from_torch: {name} was trained with amsgrad=True, which divides by the largest average so far, and that is not carried over."
+        )
     b1, b2 = (float(beta) for beta in group["betas"])
     if entry is None:  # it had no gradient yet
         return AdamLeaf(np.zeros(shape), np.zeros(shape), 0, b1, b2)

@@ -8,6 +8,7 @@ from typing import Any, final
 import jax
 import jax.numpy as jnp
 
+from gradtx._core.trees import path_name, structure_difference
 from gradtx._core.types import PyTree
 
 ASKED = ("key", "model_state")
@@ -55,12 +56,30 @@ class Loss:
             raise TypeError(f"make_step: the loss must return {self._form}, and it returned {_seen(result)}.")
         value, *rest = result
         if keeps:
-            model_state = jax.tree.map(lambda new, old: jnp.asarray(new, jnp.result_type(old)), rest[0], model_state)
+            model_state = _as_before(rest[0], model_state)
         return value, model_state, rest[-1] if self.has_aux else None
 
     @property
     def _form(self) -> str:
         return ", ".join(("value", *(["model_state"] * ("model_state" in asked_by(self.function))), *(["aux"] * self.has_aux)))
+
+
+def _as_before(new: PyTree, old: PyTree) -> PyTree:
+    """The new model state in the dtypes of the one before, between which steps are compiled once."""
+    if jax.tree.structure(old) != jax.tree.structure(new):
+        raise TypeError(f"make_step: the loss returned another model_state than it was given: {structure_difference(old, new)}.")
+
+    def one(path: Any, old: Any, new: Any) -> jax.Array:
+        kept, given = jnp.result_type(old), jnp.result_type(new)
+        if jnp.shape(new) != jnp.shape(old) or (not jnp.issubdtype(kept, jnp.inexact) and jnp.promote_types(kept, given) != kept):
+            was, now = (f"{jnp.result_type(x)}{list(jnp.shape(x))}" for x in (old, new))
+            raise TypeError(
+                f"make_step: the loss was given the model_state {path_name(path)} as {was}, and returned it as {now}, which does not fit. "
+                "Begin with an array of that dtype and shape: jnp.zeros(()) for a running mean."
+            )
+        return jnp.asarray(new, kept)
+
+    return jax.tree_util.tree_map_with_path(one, old, new)
 
 
 def _seen(result: Any) -> str:

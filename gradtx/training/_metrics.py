@@ -25,8 +25,13 @@ class Metrics(NamedTuple):
     loss_scale: jax.Array | None = None
 
     def scalars(self) -> dict[str, float]:
-        """The real numbers in it as Python floats by name, for a log: `aux/accuracy`, observations by theirs; arrays are left out."""
-        named = {"value": self.value, "aux": self.aux, **self.observations}
+        """The real numbers in it as Python floats by name, for a log: `aux/accuracy`, observations by theirs; arrays are left out.
+
+        An observation that is called like a field of a record, such as `value` or `step`, is `observations/value`.
+        """
+        taken = {*self._fields, "step", "evaluation"}
+        named = {f"observations/{name}" if name in taken else name: seen for name, seen in self.observations.items()}
+        named = {"value": self.value, "aux": self.aux, **named}
         named |= {"gradient_norm": self.gradient_norm, "finite": self.finite, "loss_scale": self.loss_scale}
         return scalars_of(named)
 

@@ -5,10 +5,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from gradtx import GradientTransformation
 from gradtx._core.call import nearest
+from gradtx._core.trees import path_name
 from gradtx._core.types import PyTree
 from gradtx.training._migrate_report import Migration, Move
 from gradtx.training._migrate_slots import SlotLeaf, Slots
@@ -23,12 +25,21 @@ def migrated(before: Any, state: PyTree, tx: GradientTransformation, params: PyT
             "restore: the checkpoint has no optimizer as data, because functions were among its arguments or none was given to save: "
             "what its slots mean is not known. Restore with the optimizer that it was saved with, save again with patterns, then migrate."
         )
+    check_names(params, "restore")
     fresh = tx.init(params)
     old, new = Slots(before, state, params), Slots(tx, fresh, params)
     sources = _counted(old, new, _tied(old, new, ties) | _paired(old, new, ties))
     plan = _Plan(old, new, sources)
     values, moves = plan.values()
     return new.coded(values, old, sources, plan.rescaled, fresh), Migration((*moves, *plan.dropped()))
+
+
+def check_names(params: PyTree, called: str) -> None:
+    """Refuse parameters of which two have one path: a state is carried over by paths."""
+    names = collections.Counter(path_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params))
+    for name, count in names.items():
+        if count > 1:
+            raise ValueError(f"{called}: {count} parameters have the path {name}, and a state is carried over by path. Rename one of them.")
 
 
 def _tied(old: Slots, new: Slots, ties: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import jax
 
 from gradtx import GradientTransformation, from_spec
 from gradtx._core.types import PyTree
-from gradtx.training._checkpoint import structure_as_text
+from gradtx._files import structure_as_text
 from gradtx.training._checkpoint_directory import ORBAX, checkpoints, is_single
 from gradtx.training._checkpoint_errors import DamagedCheckpointError, MismatchedCheckpointError
 from gradtx.training._checkpoint_file import read_file
@@ -70,6 +70,9 @@ def restore(
     fitting = {name: tree for name, tree in trees.items() if name != "state" or migrate is False}
     found, leaves, header, damaged = _read(place, step, fitting, given_shardings(**trees))
     saved = _by_tree(leaves, header)
+    for name in fitting:
+        if name not in saved and not (name == "params" and migrate is not False):
+            raise MismatchedCheckpointError(f"{found} has no {name}; it has {' and '.join(saved) or 'nothing'}. Leave {name}= out.")
     own_params = _tree(saved, "params", params, found)
     own_tx = tx if tx is not None else _optimizer(header["about"], found)
     common: dict[str, Any] = {
@@ -136,7 +139,10 @@ def _read(
     place: pathlib.Path, step: int | None, fitting: Mapping[str, PyTree], shardings: Shardings
 ) -> tuple[pathlib.Path, list[SavedLeaf], dict[str, Any], tuple[str, ...]]:
     if is_single(place):
-        return place, *_contents(place, fitting, shardings), ()
+        leaves, header = _contents(place, fitting, shardings)
+        if step is not None and header["step"] != step:
+            raise FileNotFoundError(f"restore: {place} is of step {header['step']}, not of step {step}.")
+        return place, leaves, header, ()
     if not place.is_dir():
         raise FileNotFoundError(f"restore: there is no directory {place}. A file must end in .npz.")
     held = checkpoints(place)
@@ -184,7 +190,7 @@ def _check_same(about: Mapping[str, Any], tx: GradientTransformation, found: pat
     if "spec" in about:
         same = jax.tree.structure(_optimizer(about, found)) == jax.tree.structure(tx)
     elif "structure" in about:
-        same = about["structure"] == structure_as_text(tx)
+        same = about["structure"] == structure_as_text(jax.tree.structure(tx))
     else:
         return
     if not same:

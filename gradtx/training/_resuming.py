@@ -33,8 +33,14 @@ def in_directory(
             found = restore(directory, tx=tx, params=like["params"], state=state, extra={"history": "", **rest})
         except FileNotFoundError:
             return None
-        kept = json.loads(found.extra.pop("history"))
-        _check_drawn(directory, kept["drawn"], drawn)
+        try:
+            kept = json.loads(found.extra.pop("history"))
+            before = kept["drawn"]
+        except (ValueError, TypeError, KeyError):
+            raise ValueError(
+                f"fit: {found.path} was not written by fit. Give another directory, or restore it and pass what it holds."
+            ) from None
+        _check_drawn(directory, before, drawn)
         history = History(tuple(kept["records"]))
         state = {"optimizer": found.state, **found.extra} if rest else found.state
         return {"params": found.params, "state": state, "step": np.int64(found.step or 0), "history": history.to_arrays()}
@@ -45,9 +51,9 @@ def in_directory(
 def _check_drawn(directory: str | pathlib.Path, before: dict[str, Any], now: dict[str, Any]) -> None:
     """Refuse to go on with other batches than those of which the training has seen a part."""
     for name, value in now.items():
-        if before[name] != value:
+        if before.get(name) != value:
             raise ValueError(
-                f"fit: the training in {directory} began with {name}={before[name]}, and cannot go on with {name}={value}: its batches "
+                f"fit: the training in {directory} began with {name}={before.get(name)}, and cannot go on with {name}={value}: its batches "
                 "would be others than those of the run that was interrupted. Give the same, or another directory."
             )
 
