@@ -287,3 +287,24 @@ def test_parameters_that_paths_do_not_tell_apart_are_refused(tmp_path):
     ):
         with pytest.raises(ValueError, match="2 parameters have the path a/b, and a state is carried over by path"):
             call()
+
+
+def test_a_model_that_is_partly_frozen_has_averages_of_the_rest():
+    ours = gx.freeze("b", gx.adamw(1e-3, weight_decay=0.0))
+    theirs = optax.masked(optax.adamw(1e-3, weight_decay=0.0), {"k": True, "b": False})
+    state = theirs.init(PARAMS)
+    for k in range(3):
+        _, state = theirs.update(gradients(k), state, PARAMS)
+    expected, _ = theirs.update(gradients(3), state, PARAMS)
+    found = training.from_optax(ours, PARAMS, state)
+    updates, _ = ours.update(gradients(3), found.state, PARAMS)
+    close(updates["k"], expected["k"], rtol=3e-5)
+    assert not np.any(updates["b"])
+    with pytest.raises(ValueError, match="from_optax: the leaves differ from those of the parameters: missing: b; unexpected: nothing"):
+        training.from_optax(gx.adamw(1e-3), PARAMS, state)
+    weight = torch.nn.Parameter(torch.tensor(np.asarray(PARAMS["k"])))
+    optimizer = torch.optim.AdamW([weight], weight_decay=0.0)
+    weight.grad = torch.tensor(np.asarray(gradients(0)["k"]))
+    optimizer.step()
+    imported = training.from_torch(ours, PARAMS, optimizer.state_dict(), {0: "k"})
+    assert int(imported.state["step"]) == 1

@@ -340,7 +340,7 @@ print([progress.done for progress in seen], jax.device_count(), results.curve("l
 """
 
 
-def until(holds, seconds=60):
+def until(holds, seconds=240):
     """Wait for what another process does."""
     end = time.monotonic() + seconds
     while not holds():

@@ -28,7 +28,8 @@ def sweep(
 ) -> Results:
     """Run `train(tx, *others)` for every optimizer, many at once, with one compilation for each structure of optimizer.
 
-    `train` is a pure function that returns a tree of scalars or curves. `optimizers` is a batch (`grid`, `sample`, `stack`), an
+    `train` is a pure function that returns a tree of scalars or curves: what it reads from outside is read once, as in `jax.jit`, so give
+    what may change as an argument. `optimizers` is a batch (`grid`, `sample`, `stack`), an
     optimizer, or a list of these. Of `others`, `paired(tree)` has an entry for each optimizer, `crossed(tree)` combines
     all its entries with every optimizer (seeds), and anything else is the same for all.
 

@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradtx import GradientTransformation, adam, partition
+from gradtx import GradientTransformation, adam, identity, partition
 from gradtx._core.trees import is_trainable, path_name
 from gradtx._core.types import PyTree
 from gradtx.training._migrate import migrated
 from gradtx.training._migrate_report import Migration
+from gradtx.training._migrate_slots import Slots
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,13 +38,16 @@ def imported(tx: GradientTransformation, params: PyTree, leaves: dict[str, AdamL
     """The state of `tx` that goes on from these averages."""
     if not isinstance(cast(Any, tx), GradientTransformation):
         raise TypeError(f"{called}: tx must be a transformation of gradtx, got {type(tx).__name__}.")
-    _check(leaves, params, called)
+    trained = {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params) if is_trainable(leaf)}
+    needed = {"/".join(leaf.meaning[1]) for leaf in Slots(tx, tx.init(params), params).leaves.values()}
+    _check(leaves, trained, needed, called)
     alike: dict[tuple[int, float, float], set[str]] = {}
     for name, leaf in leaves.items():
         alike.setdefault((leaf.count, leaf.b1, leaf.b2), set()).add(name)
-    before = partition(*((lambda path, leaf, names=frozenset(names): path in names, adam(0.0)) for names in alike.values()))
+    groups = [(lambda path, leaf, names=frozenset(names): path in names, adam(0.0)) for names in alike.values()]
+    before = partition(*groups, *([(None, identity())] if set(trained) - set(leaves) else []))
     state = before.init(params)
-    for entry, (count, b1, b2) in zip(state["partition"].values(), alike, strict=True):
+    for entry, (count, b1, b2) in zip(state["partition"].values(), alike, strict=False):  # the rest has no entry, or the last one
         _fill(entry["scale_by_momentum"]["bias_correction"], _past(b1, count), {name: leaf.first for name, leaf in leaves.items()})
         _fill(entry["scale_by_rms"]["bias_correction"], _past(b2, count), {name: leaf.second for name, leaf in leaves.items()})
     state["step"] = jnp.asarray(max((leaf.count for leaf in leaves.values()), default=0), jnp.int32)
@@ -61,16 +65,16 @@ def _fill(entry: dict[str, Any], weight: float, averages: dict[str, Any]) -> Non
     entry["ema"] = jax.tree_util.tree_map_with_path(lambda path, zero: jnp.asarray(averages[path_name(path[1:])], zero.dtype), entry["ema"])
 
 
-def _check(leaves: dict[str, AdamLeaf], params: PyTree, called: str) -> None:
-    """Make sure that every trained leaf has averages of its shape."""
-    trained = {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params) if is_trainable(leaf)}
-    unknown, absent = sorted(set(leaves) - set(trained)), sorted(set(trained) - set(leaves))
+def _check(leaves: dict[str, AdamLeaf], trained: dict[str, Any], needed: set[str], called: str) -> None:
+    """Make sure that there are averages of every leaf that the optimizer remembers something of, in the shape of that leaf."""
+    unknown, absent = sorted(set(leaves) - set(trained)), sorted((set(trained) - set(leaves)) & needed)
     if unknown or absent:
         raise ValueError(
             f"{called}: the leaves differ from those of the parameters: "
             f"missing: {', '.join(absent) or 'nothing'}; unexpected: {', '.join(unknown) or 'nothing'}."
         )
-    for name, leaf in trained.items():
+    for name in leaves:
+        leaf = trained[name]
         if jnp.iscomplexobj(leaf):
             raise TypeError(f"{called}: {name} is complex, and gradtx keeps averages of its two parts, which are not in one of |g|².")
         if jnp.shape(leaf) != np.shape(leaves[name].first):

@@ -157,8 +157,9 @@ def make_step(
     The optimizer is an argument, so a step compiles once whatever the hyperparameters, and `jax.vmap` maps it over optimizers. It
     gives every optimizer the extras `value`, `grad` and `value_fn`. Parameters and state are donated: use those that it returns.
 
-    `loss(params, batch)` returns a mean over the examples of the batch. It may have an argument `key`, and an argument `model_state`
-    (running statistics and the like): it then returns `value, model_state`, and last `aux` if `has_aux`.
+    `loss(params, batch)` returns a mean over the examples of the batch; what it reads from outside is read once, as in `jax.jit`. It
+    may have an argument `key`, and an argument `model_state` (running statistics and the like): it then returns `value, model_state`,
+    and last `aux` if `has_aux`.
 
     `micro_batches` splits the first axis of the batch: gradient, value and aux are those of the whole batch, in the memory of a
     part. The mean is exact, also where the last one is shorter; `weigh(batch)` says what a micro-batch counts where the loss is no
