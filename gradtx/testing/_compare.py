@@ -29,7 +29,13 @@ def data(leaf: Any) -> np.ndarray:
 
 def stacked(trees: Sequence[PyTree]) -> PyTree:
     """The trees as one, a row for each. Put together by NumPy, which compiles no program for a shape."""
-    return jax.tree.map(lambda *leaves: jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves])), *trees)
+
+    def one(*leaves: Any) -> jax.Array:
+        if jnp.issubdtype(jnp.result_type(leaves[0]), jax.dtypes.prng_key):
+            return jnp.stack(leaves)
+        return jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves]))
+
+    return jax.tree.map(one, *trees)
 
 
 def member(tree: PyTree, k: int) -> PyTree:
