@@ -261,6 +261,31 @@ def test_a_name_is_found_however_it_is_asked_for():
         from gradtx import adman  # noqa: F401 (it is not there)
 
 
+THREADS = """
+import threading
+import gradtx
+
+missed = []
+
+def use(name):
+    try:
+        getattr(gradtx, name)
+    except Exception as error:
+        missed.append(f"{name}: {error}")
+
+threads = [threading.Thread(target=use, args=(name,)) for name in gradtx.__all__]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(threads), *missed)
+"""
+
+
+def test_threads_find_names_whole():
+    assert in_a_new_process(THREADS).split() == [str(len(gx.__all__))]
+
+
 def test_a_spec_and_the_extras_of_what_nothing_has_used_are_known():
     spec = "gradtx.from_spec({'factory': 'sgd', 'arguments': {'learning_rate': 0.1}})"
     assert in_a_new_process(f"import gradtx; print({spec})") == "sgd(learning_rate=0.1)\n"

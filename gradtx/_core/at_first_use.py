@@ -3,12 +3,16 @@
 import builtins
 import contextlib
 import importlib
+import threading
 import types
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 _HOMES: dict[str, str] = {}
 """The module of each name that is imported at its first use."""
+
+_ONE_AT_A_TIME = threading.RLock()
+"""Threads that import modules which import each other would see them half made."""
 
 
 @contextlib.contextmanager
@@ -32,7 +36,8 @@ def at_first_use(package: dict[str, Any]) -> Generator[None]:
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
             raise AttributeError(f"module {package['__name__']!r} has no attribute {name!r}")
-        package[name] = value = getattr(importlib.import_module(_HOMES[name]), name)
+        with _ONE_AT_A_TIME:
+            package[name] = value = getattr(importlib.import_module(_HOMES[name]), name)
         return value
 
     builtins.__import__ = noting
@@ -47,5 +52,6 @@ def at_first_use(package: dict[str, Any]) -> Generator[None]:
 
 def import_all() -> None:
     """Import them all."""
-    for module in set(_HOMES.values()):
-        importlib.import_module(module)
+    with _ONE_AT_A_TIME:
+        for module in set(_HOMES.values()):
+            importlib.import_module(module)
