@@ -443,3 +443,10 @@ def test_files_are_saved_side_by_side(tmp_path):
     (tmp_path / ".seed0.npz.abc.partial").write_bytes(b"left over")
     saves("seed0")
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"seed{k}.npz" for k in range(4)]
+
+
+def test_what_belongs_to_the_structure_comes_from_the_tree_that_is_given(tmp_path):
+    params = {"w": jnp.ones(2), "dtype": np.dtype("float32"), "path": tmp_path, "f": jax.nn.relu}
+    path = training.save(tmp_path / "one.npz", params=params)
+    found = training.restore(path, params=params).params
+    assert {name: found[name] for name in ("dtype", "path", "f")} == {name: params[name] for name in ("dtype", "path", "f")}

@@ -319,3 +319,17 @@ def test_a_model_state_that_would_be_cut_off_is_refused(kept, now, said, micro_b
     params = start()
     with pytest.raises(TypeError, match=said):
         step(SGD, params, step.init(SGD, params, kept), BATCH)
+
+
+def test_a_model_state_may_hold_keys_and_counters_of_any_width():
+    def counted(params, batch, *, model_state):
+        now = {"key": jax.random.fold_in(model_state["key"], 1), "n": model_state["n"] + jnp.sum(batch["x"] > 0)}
+        return squares(params, batch), now
+
+    step, params = training.make_step(counted), start()
+    state = step.init(SGD, params, {"key": jax.random.key(0), "n": jnp.uint32(0)})
+    _, state, _ = step(SGD, params, state, BATCH)
+    assert state["model_state"]["n"].dtype == jnp.uint32
+    assert (
+        jax.random.key_data(state["model_state"]["key"]).tolist() == jax.random.key_data(jax.random.fold_in(jax.random.key(0), 1)).tolist()
+    )

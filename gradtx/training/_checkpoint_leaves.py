@@ -2,6 +2,8 @@
 
 import ast
 import dataclasses
+import enum
+import pathlib
 from typing import Any, cast
 
 import jax
@@ -14,6 +16,10 @@ from gradtx._core.types import PyTree
 
 PLAIN = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
 """What stands in a file for the bits of a dtype that its format does not know."""
+
+
+FIXED = (np.dtype, enum.Enum, pathlib.PurePath, slice, range, frozenset)
+"""What belongs to a model's structure, as functions do, and is taken from the tree that is restored into."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +92,7 @@ def saved_leaf(path: tuple[Any, ...], leaf: Any, called: str) -> SavedLeaf:
     if type(leaf) in (bool, int, float, complex, str, bytes):
         return SavedLeaf(place, name, "value", value=repr(leaf), dtype=type(leaf).__name__)
     if not isinstance(leaf, jax.Array | np.ndarray | np.generic):
-        if callable(leaf):
+        if callable(leaf) or (isinstance(leaf, FIXED) and not isinstance(leaf, int | float | str)):
             return SavedLeaf(place, name, "static", value=type(leaf).__name__)
         raise TypeError(
             f"save: {name} is {shown(leaf)}, and would not come back. Save what it is made of, in arrays, numbers and strings: "

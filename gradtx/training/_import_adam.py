@@ -47,7 +47,7 @@ def imported(tx: GradientTransformation, params: PyTree, leaves: dict[str, AdamL
     groups = [(lambda path, leaf, names=frozenset(names): path in names, adam(0.0)) for names in alike.values()]
     before = partition(*groups, *([(None, identity())] if set(trained) - set(leaves) else []))
     state = before.init(params)
-    for entry, (count, b1, b2) in zip(state["partition"].values(), alike, strict=False):  # the rest has no entry, or the last one
+    for entry, (count, b1, b2) in zip(state.get("partition", {}).values(), alike, strict=False):  # the rest has no entry, or the last one
         _fill(entry["scale_by_momentum"]["bias_correction"], _past(b1, count), {name: leaf.first for name, leaf in leaves.items()})
         _fill(entry["scale_by_rms"]["bias_correction"], _past(b2, count), {name: leaf.second for name, leaf in leaves.items()})
     state["step"] = jnp.asarray(max((leaf.count for leaf in leaves.values()), default=0), jnp.int32)

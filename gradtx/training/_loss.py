@@ -8,6 +8,7 @@ from typing import Any, final
 import jax
 import jax.numpy as jnp
 
+from gradtx._core.kinds import is_key
 from gradtx._core.trees import path_name, structure_difference
 from gradtx._core.types import PyTree
 
@@ -71,13 +72,14 @@ def _as_before(new: PyTree, old: PyTree) -> PyTree:
 
     def one(path: Any, old: Any, new: Any) -> jax.Array:
         kept, given = jnp.result_type(old), jnp.result_type(new)
-        if jnp.shape(new) != jnp.shape(old) or (not jnp.issubdtype(kept, jnp.inexact) and jnp.promote_types(kept, given) != kept):
+        cut = (jnp.issubdtype(kept, kind) and not jnp.issubdtype(given, kind) for kind in (jnp.bool_, jnp.integer))
+        if jnp.shape(new) != jnp.shape(old) or any(cut):
             was, now = (f"{jnp.result_type(x)}{list(jnp.shape(x))}" for x in (old, new))
             raise TypeError(
                 f"make_step: the loss was given the model_state {path_name(path)} as {was}, and returned it as {now}, which does not fit. "
                 "Begin with an array of that dtype and shape: jnp.zeros(()) for a running mean."
             )
-        return jnp.asarray(new, kept)
+        return new if is_key(new) else jnp.asarray(new, kept)
 
     return jax.tree_util.tree_map_with_path(one, old, new)
 

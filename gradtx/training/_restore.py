@@ -71,7 +71,7 @@ def restore(
     found, leaves, header, damaged = _read(place, step, fitting, given_shardings(**trees))
     saved = _by_tree(leaves, header)
     for name in fitting:
-        if name not in saved and not (name == "params" and migrate is not False):
+        if name not in saved and jax.tree.leaves(fitting[name]) and not (name == "params" and migrate is not False):
             raise MismatchedCheckpointError(f"{found} has no {name}; it has {' and '.join(saved) or 'nothing'}. Leave {name}= out.")
     own_params = _tree(saved, "params", params, found)
     own_tx = tx if tx is not None else _optimizer(header["about"], found)

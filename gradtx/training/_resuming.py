@@ -51,9 +51,9 @@ def in_directory(
 def _check_drawn(directory: str | pathlib.Path, before: dict[str, Any], now: dict[str, Any]) -> None:
     """Refuse to go on with other batches than those of which the training has seen a part."""
     for name, value in now.items():
-        if before.get(name) != value:
+        if name in before and before[name] != value:
             raise ValueError(
-                f"fit: the training in {directory} began with {name}={before.get(name)}, and cannot go on with {name}={value}: its batches "
+                f"fit: the training in {directory} began with {name}={before[name]}, and cannot go on with {name}={value}: its batches "
                 "would be others than those of the run that was interrupted. Give the same, or another directory."
             )
 
