@@ -234,3 +234,14 @@ def test_a_round_that_overflows_is_taken_back():
 def test_counts_are_whole(name, call):
     with pytest.raises(ValueError, match=f": {name} must be a whole number, got .*5?"):
         call()
+
+
+def test_small_numbers_are_explored_by_their_factors_and_decays_stay_within_their_range():
+    many = sweep.grid(gx.adam, learning_rate=[0.1, 0.2, 0.3, 0.4, 0.5])
+    eps = np.asarray(sweep.population(RUN, many, KEY, rounds=2, steps=2, exploit=0.4, explore="eps").history.eps)
+    assert {round(float(number) / 1e-8, 3) for number in eps.ravel()} <= {0.8, 1.0, 1.25}
+    assert len(set(eps.ravel())) > 1
+    lions = sweep.grid(gx.lion, learning_rate=0.01, b2=[0.1, 0.15, 0.2, 0.5, 0.6, 0.7])
+    found = sweep.population(RUN, lions, KEY, rounds=6, steps=2, exploit=0.5, explore="b2")
+    assert np.all(np.asarray(found.history.b2) > 0)
+    assert np.all(np.isfinite(found.scores))

@@ -1,5 +1,6 @@
 """Checkpoints: what is saved comes back bit by bit, damage is seen, and a kill at any moment leaves the ones before."""
 
+import collections
 import concurrent.futures
 import datetime
 import enum
@@ -450,3 +451,43 @@ def test_what_belongs_to_the_structure_comes_from_the_tree_that_is_given(tmp_pat
     path = training.save(tmp_path / "one.npz", params=params)
     found = training.restore(path, params=params).params
     assert {name: found[name] for name in ("dtype", "path", "f")} == {name: params[name] for name in ("dtype", "path", "f")}
+
+
+class Same:
+    """A key that looks like every other one."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __lt__(self, other):
+        return self.number < other.number
+
+    def __repr__(self):
+        return "same"
+
+
+def test_leaves_that_would_overwrite_each_other_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="save: 2 leaves have the path params/same"):
+        training.save(tmp_path / "one.npz", params={Same(0): jnp.ones(2), Same(1): jnp.zeros(2)})
+
+
+def test_containers_of_ones_own_come_back_as_dicts_with_their_state(tmp_path):
+    params = collections.namedtuple("Pair", "a b")(jnp.ones(2), jnp.zeros(3))
+    found = training.restore(training.save(tmp_path / "one.npz", tx=TX, params=params, state=TX.init(params)))
+    assert set(found.params) == {"a", "b"}
+    assert same(found.state["adam"]["scale_by_momentum"]["bias_correction"]["ema"]["average"]["b"], jnp.zeros(3))
+    again = training.restore(tmp_path / "one.npz", params=params)
+    assert jax.tree.structure(again.state) == jax.tree.structure(TX.init(params))
+
+
+@pytest.mark.parametrize("put", ["link", "directory"])
+def test_what_cannot_be_opened_is_passed_over(tmp_path, put):
+    for k in (2, 4):
+        training.save(tmp_path, step=k, params=PARAMS)
+    last = tmp_path / "step_0000000004.npz"
+    last.unlink()
+    last.symlink_to(tmp_path / "nowhere") if put == "link" else last.mkdir()
+    with pytest.warns(UserWarning, match="step_0000000004.npz cannot be opened: .*Going on from step_0000000002.npz"):
+        found = training.restore(tmp_path)
+    assert found.step == 2
+    assert len(found.damaged) == 1

@@ -293,3 +293,12 @@ def test_observations_called_like_a_field_of_a_record_stand_beside_it():
     assert [record["step"] for record in found.records] == [2, 4]
     assert found["value"][0] != 42
     assert all(found[name][-1] == 42 for name in ("observations/value", "observations/step", "loudness"))
+
+
+def test_a_checkpoint_that_went_does_not_begin_a_run_anew(tmp_path):
+    expected = run(steps=8, save_every=2, directory=tmp_path / "whole")
+    run(steps=6, save_every=2, directory=tmp_path / "cut")
+    (tmp_path / "cut/step_0000000006.npz").unlink()
+    (tmp_path / "cut/step_0000000006.npz").symlink_to(tmp_path / "nowhere")
+    with pytest.warns(UserWarning, match="Going on from step_0000000004.npz"):
+        same(run(steps=8, save_every=2, directory=tmp_path / "cut"), expected)

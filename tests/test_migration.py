@@ -308,3 +308,11 @@ def test_a_model_that_is_partly_frozen_has_averages_of_the_rest():
     optimizer.step()
     imported = training.from_torch(ours, PARAMS, optimizer.state_dict(), {0: "k"})
     assert int(imported.state["step"]) == 1
+
+
+def test_a_tie_that_ties_nothing_is_an_error(tmp_path):
+    for tie in ({"adam/scale_by_momentum": "sgd/scale_by_momentum"}, {"step": "sgd"}):
+        with pytest.raises(ValueError, match="ties nothing: below the one are"):
+            moved(tmp_path, gx.sgd(0.1, gx.trace(0.9)), gx.adam(1e-3), tie)
+    with pytest.raises(TypeError, match="migrate must be True, or a dict of paths of slots"):
+        moved(tmp_path, gx.adam(1e-3), gx.adamw(1e-3), ["x"])

@@ -629,3 +629,28 @@ def test_optimizers_with_functions_in_them_are_known_to_another_process(tmp_path
     code = [sys.executable, "-c", CHOSEN, str(tmp_path)]
     printed = [subprocess.run([*code, str(k)], capture_output=True, text=True, check=True).stdout for k in (0, 50_000)]
     assert printed[0] == printed[1] != ""
+
+
+def test_a_chunk_in_the_place_of_another_is_computed_again(tmp_path):
+    options = {"mesh": ONE, "chunk": 2, "directory": tmp_path, "progress": False}
+    many = sw.grid(gx.sgd, learning_rate=[0.1, 0.2, 0.3, 0.4])
+    expected = sw.sweep(train, many, **options).curve("loss")
+    first, second = sorted(tmp_path.glob("group-*.npz"))
+    first.write_bytes(second.read_bytes())
+    with pytest.warns(UserWarning, match="or another chunk of it, and is computed again"):
+        assert np.array_equal(sw.sweep(train, many, **options).curve("loss"), expected)
+
+
+def test_numbers_of_eight_bits_diverge_and_are_kept(tmp_path):
+    def narrow(tx):
+        return {"small": jnp.where(tx.learning_rate > 0.15, jnp.nan, tx.learning_rate).astype(jnp.float8_e5m2)}
+
+    for _ in range(2):  # computed, then read
+        found = sw.sweep(narrow, sw.grid(gx.sgd, learning_rate=[0.1, 0.2]), mesh=ONE, directory=tmp_path, progress=False)
+        assert found.diverged.tolist() == [False, True]
+    assert found.curve("small").dtype == jnp.float8_e5m2
+
+
+def test_whole_numbers_that_would_wrap_are_refused():
+    with pytest.raises(ValueError, match="whole numbers that int32 does not hold, such as 1099511627776"):
+        sw.sweep(lambda tx, s: {"loss": s}, sw.grid(gx.sgd, learning_rate=[0.1, 0.2]), sw.paired(np.array([2**40, 1])), progress=False)

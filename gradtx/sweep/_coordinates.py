@@ -35,11 +35,15 @@ class Coordinate(NamedTuple):
             return self._within(u)
         if self.kind == "log":
             return jnp.exp(u)
-        return 1 - jnp.exp(jnp.clip(u, jnp.log(jnp.finfo(u.dtype).eps), 0))
+        return 1 - jnp.exp(jnp.clip(u, jnp.log(jnp.finfo(u.dtype).eps), math.log1p(-self.low)))
 
     def multiplied(self, x: jax.Array, factor: jax.Array) -> jax.Array:
-        """The number times a factor, within its range; for a decay, 1 − x times it, at most 1."""
-        return 1 - jnp.minimum((1 - x) * factor, 1) if self.kind == "log of the rest" else self._within(x * factor)
+        """The number times a factor, within its range; for a decay, 1 − x times it."""
+        if self.kind == "log of the rest":
+            return 1 - jnp.minimum((1 - x) * factor, 1 - self.low)
+        if self.kind == "log":  # however small: what is above 0 stays so
+            return jnp.where(x > 0, jnp.maximum(x * factor, jnp.finfo(x.dtype).tiny), x)
+        return self._within(x * factor)
 
     def _within(self, x: jax.Array) -> jax.Array:
         """The number, or the end of its range that it is beyond; at an end its derivative is that of the number."""

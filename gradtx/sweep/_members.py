@@ -64,7 +64,15 @@ def packed(tree: PyTree) -> Packed:
 
 
 def _plain(leaf: Any) -> np.ndarray:
-    return np.asarray(jax.random.key_data(leaf)) if is_key(leaf) else np.asarray(leaf).astype(computed_dtype(leaf))
+    if is_key(leaf):
+        return np.asarray(jax.random.key_data(leaf))
+    given, array = np.asarray(leaf), np.asarray(leaf).astype(computed_dtype(leaf))
+    if given.dtype.kind in "iu" and not np.array_equal(given, array):
+        raise ValueError(
+            f"sweep: an argument has whole numbers that {array.dtype} does not hold, such as {given[given != array].ravel()[0]}. Write "
+            'jax.config.update("jax_enable_x64", True), or smaller ones.'
+        )
+    return array
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

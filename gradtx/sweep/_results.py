@@ -67,8 +67,8 @@ class Results:
         """Of each member, whether there is a NaN or an infinity in any of its metrics."""
         found = np.zeros(len(self), bool)
         for leaf in self.curves.values():
-            if np.issubdtype(leaf.dtype, np.inexact) or leaf.dtype.kind == "V":
-                found |= ~np.isfinite(leaf.astype(np.result_type(leaf.dtype, np.float32))).reshape(len(self), -1).all(axis=1)
+            if jax.numpy.issubdtype(leaf.dtype, np.inexact):
+                found |= ~np.isfinite(leaf.astype(np.float32) if leaf.dtype.itemsize < 4 else leaf).reshape(len(self), -1).all(axis=1)
         return found
 
     @functools.cached_property

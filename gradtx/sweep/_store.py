@@ -51,7 +51,6 @@ class Store:
 
     def __init__(self, directory: str | os.PathLike[str], digests: dict[str, str], chunk: int | None) -> None:
         self.path, self._digests = Path(directory), digests
-        self._key = np.frombuffer(bytes.fromhex(_digest(json.dumps(digests, sort_keys=True).encode())), np.uint8)
         self.chunks: list[int] | None = None
         with self._explained("cannot be made or read"):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -95,6 +94,11 @@ class Store:
     def _file(self, group: int, start: int) -> str:
         return f"group-{group}-from-{start:06d}.npz"
 
+    def _key(self, group: int, start: int) -> np.ndarray:
+        """What says in a file which chunk it is, and of which sweep."""
+        content = json.dumps([self._digests, group, start], sort_keys=True)
+        return np.frombuffer(bytes.fromhex(_digest(content.encode())), np.uint8)
+
     def read(self, group: int, start: int, like: list[jax.ShapeDtypeStruct]) -> list[np.ndarray] | None:
         """The metrics of a chunk, leaf by leaf; None if it is not there, or damaged."""
         file = self.path / self._file(group, start)
@@ -102,13 +106,13 @@ class Store:
             return None
         try:
             with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as data:
-                whole = np.array_equal(data["key"], self._key)
+                whole = np.array_equal(data["key"], self._key(group, start))
                 leaves = [data[str(k)].view(kind.dtype) for k, kind in enumerate(like)]
         except UNREADABLE as error:
             warnings.warn(f"sweep: {file} is damaged ({error}) and is computed again.", stacklevel=4)
             return None
         if not whole or any(leaf.shape != kind.shape for leaf, kind in zip(leaves, like, strict=True)):
-            warnings.warn(f"sweep: {file} is of another sweep and is computed again.", stacklevel=4)
+            warnings.warn(f"sweep: {file} is of another sweep, or another chunk of it, and is computed again.", stacklevel=4)
             return None
         return leaves
 
@@ -116,7 +120,7 @@ class Store:
         """Keep the metrics of a chunk."""
         buffer = io.BytesIO()
         arrays: dict[str, Any] = {str(k): _storable(leaf) for k, leaf in enumerate(leaves)}
-        np.savez(buffer, key=self._key, **arrays)
+        np.savez(buffer, key=self._key(group, start), **arrays)
         self._write(self._file(group, start), buffer.getvalue())
 
     def _write(self, name: str, data: bytes) -> None:
@@ -136,7 +140,7 @@ class Store:
 
 def _storable(leaf: np.ndarray) -> np.ndarray:
     """Dtypes that NumPy does not have, such as bfloat16, as integers of their size."""
-    return leaf.view(f"u{leaf.dtype.itemsize}") if leaf.dtype.kind == "V" else leaf
+    return leaf.view(f"u{leaf.dtype.itemsize}") if leaf.dtype.isbuiltin == 2 else leaf
 
 
 def _spec(tx: PyTree) -> Any:

@@ -1,5 +1,6 @@
 """Saving a training run."""
 
+import collections
 import pathlib
 from typing import Any, Literal, cast
 
@@ -68,6 +69,10 @@ def save(
         check_orbax("save")
     about = {"step": number, "about": _about(tx), "trees": [name for name, tree in _trees(params, state, extra) if tree is not None]}
     leaves = [leaf for name, tree in _trees(params, state, extra) if tree is not None for leaf in saved_leaves(tree, name)]
+    places = collections.Counter((leaf.name.split("/")[0], leaf.path, leaf.name) for leaf in leaves)
+    if len(places) < len(leaves):
+        (*_, name), count = places.most_common(1)[0]
+        raise ValueError(f"save: {count} leaves have the path {name}, and one would come back for all of them. Give the keys other names.")
     spread = next((leaf.name for leaf in leaves if isinstance(leaf.bits, jax.Array)), None)
     if suffix == FILE and spread:
         raise ValueError(f'save: {spread} is spread over several processes. Write save(..., format="orbax").')
@@ -121,7 +126,7 @@ def _check_latest(directory: pathlib.Path, step: int) -> None:
                 read_file(path)
             else:
                 read_orbax_header(path)
-        except DamagedCheckpointError:
+        except (DamagedCheckpointError, FileNotFoundError, IsADirectoryError):
             continue
         raise ValueError(
             f"save: {directory} has step {later} already, later than step {step}, and restore would go on from there. "

@@ -52,7 +52,13 @@ def _tied(old: Slots, new: Slots, ties: Mapping[str, str]) -> dict[str, str]:
             if not matches:
                 names = sorted({leaf.slot for leaf in slots.leaves.values()})
                 raise ValueError(f"restore: migrate={{{after!r}: {earlier!r}}}: no slot is called {wanted!r}{nearest(wanted, names)}.")
-        found |= {path: source for path in here if (source := earlier + path.removeprefix(after)) in old.leaves}
+        tied = {path: source for path in here if (source := earlier + path.removeprefix(after)) in old.leaves}
+        if not tied:
+            raise ValueError(
+                f"restore: migrate={{{after!r}: {earlier!r}}} ties nothing: below the one are {', '.join(here)}, below the other "
+                f"{', '.join(there)}. Write paths below which the same follows."
+            )
+        found |= tied
     return found
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import jax
 
@@ -85,6 +85,8 @@ def restore(
     if "state" not in saved:
         return Checkpoint(**common, state=None, damaged=damaged)
     if migrate is not False:
+        if migrate is not True and not isinstance(cast(Any, migrate), Mapping):
+            raise TypeError(f"restore: migrate must be True, or a dict of paths of slots, got {migrate!r}.")
         if tx is None:
             raise ValueError("restore: migrate is for another optimizer than the saved one. Write restore(..., tx=..., migrate=...).")
         before = _optimizer(header["about"], found)
@@ -93,7 +95,8 @@ def restore(
     if tx is not None:
         _check_same(header["about"], tx, found)
     like = state
-    if like is None and own_tx is not None and own_params is not None:
+    plain = params is not None or all(kind in ("key", "index") for leaf in saved.get("params", ()) for kind, _ in leaf.path)
+    if like is None and own_tx is not None and own_params is not None and plain:
         like = abstract_state(own_tx, own_params, members_in(plain_tree([leaf for leaf in saved["state"] if leaf.name == "state/step"])))
     return Checkpoint(**common, state=_tree(saved, "state", like, found), damaged=damaged)
 
@@ -156,6 +159,9 @@ def _read(
             contents = _contents(entry, fitting, shardings)
         except DamagedCheckpointError as error:
             damaged.append(str(error))
+            continue
+        except (FileNotFoundError, IsADirectoryError) as error:  # a link to nowhere, a file that went since it was listed
+            damaged.append(f"{entry} cannot be opened: {error.strerror}")
             continue
         if damaged:
             warnings.warn(f"restore: {'; '.join(damaged)}. Going on from {entry.name}, which is whole.", stacklevel=3)
