@@ -33,6 +33,8 @@ def sweep(
     optimizer, or a list of these. Of `others`, `paired(tree)` has an entry for each optimizer, `crossed(tree)` combines
     all its entries with every optimizer (seeds), and anything else is the same for all.
 
+    An optimizer whose every number is an array, such as `scale_by_tree`, looks like a batch: write `stack([tx])`.
+
     Members run under `vmap` in chunks: as many as fit the memory if `chunk` is not given. They are spread over the devices
     of `mesh`, along the axis `members` where it has several; over all devices if not given. With a `directory`, finished chunks
     are kept there, and a sweep that was killed goes on where it stopped, with the same result; a smaller `chunk` loses less.
