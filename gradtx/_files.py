@@ -1,9 +1,8 @@
-"""Files that are whole or not there, what reading raises where they are neither, and what they say a tree is."""
+"""Files that are whole or not there, and what reading raises where they are neither."""
 
 import contextlib
 import os
 import pathlib
-import re
 import struct
 import tempfile
 import zipfile
@@ -19,11 +18,6 @@ UNREADABLE = (
     *(NotImplementedError, RuntimeError, OverflowError, MemoryError, OSError),
 )
 """What reading an archive of arrays raises where bytes are not those that were written."""
-
-
-def structure_as_text(structure: Any) -> str:
-    """The structure of a tree in words that another process would find too: functions by their names, without their places in memory."""
-    return re.sub(r" at 0x[0-9a-f]+", "", str(structure))
 
 
 def write_whole(path: pathlib.Path, write: Callable[[Any], Any]) -> None:

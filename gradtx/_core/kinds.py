@@ -76,6 +76,11 @@ def is_key(value: Any) -> bool:
     return hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
+def is_whole(value: Any) -> bool:
+    """Whether it is an integer of Python or NumPy, which True is not."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def is_real(value: Any) -> bool:
     """Whether it is a real number or an array of such, bools included."""
     dtype = jnp.result_type(value)

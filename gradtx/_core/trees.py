@@ -6,6 +6,7 @@ functions) is None there, and a complex leaf is its real and imaginary part, eac
 
 import dataclasses
 import functools
+import re
 from typing import Any, final
 
 import jax
@@ -43,6 +44,11 @@ def is_array(leaf: Any) -> bool:
     if isinstance(leaf, np.ndarray | np.generic):
         return leaf.dtype.kind not in "OSU"
     return isinstance(leaf, bool | int | float | complex | jax.Array) or hasattr(leaf, "__jax_array__")
+
+
+def structure_as_text(structure: Any) -> str:
+    """The structure of a tree in words that another process would find too: functions by their names, without their places in memory."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(structure))
 
 
 def structure_difference(expected: PyTree, given: PyTree) -> str:

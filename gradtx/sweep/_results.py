@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gradtx import GradientTransformation
@@ -17,6 +18,9 @@ from gradtx._core.kinds import shown
 from gradtx._core.trees import path_name
 from gradtx._core.types import PyTree
 from gradtx.sweep._members import Members
+
+OWN = ("member", "diverged")
+"""Columns that every table has: nothing else may be called so."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,7 +71,7 @@ class Results:
         """Of each member, whether there is a NaN or an infinity in any of its metrics."""
         found = np.zeros(len(self), bool)
         for leaf in self.curves.values():
-            if jax.numpy.issubdtype(leaf.dtype, np.inexact):
+            if jnp.issubdtype(leaf.dtype, np.inexact):
                 found |= ~np.isfinite(leaf.astype(np.float32) if leaf.dtype.itemsize < 4 else leaf).reshape(len(self), -1).all(axis=1)
         return found
 
@@ -96,7 +100,7 @@ class Results:
         """
         groups, count = self.members.groups, len(self)
         columns: dict[str, list[Any]] = {}
-        taken = {"member", "diverged", "optimizer", *(name for group in groups for name in _numbers(group))}
+        taken = {*OWN, "optimizer", *(name for group in groups for name in _numbers(group))}
         for label, group in zip(_labels([g.own.tree(g.own.leaves)[0] for g in groups]), groups, strict=True):
             numbered = group.own.structure.unflatten(range(len(group.own.leaves)))
             named = {"optimizer": [label] * len(group.indices)} if len(groups) > 1 else {}
@@ -147,7 +151,7 @@ class Results:
 
     def _column(self, metric: str) -> str:
         """What a metric is called beside the hyperparameters."""
-        taken = {"member", "diverged", *self.hyperparameters, *(name for name in self.curves if name != metric)}
+        taken = {*OWN, *self.hyperparameters, *(name for name in self.curves if name != metric)}
         while metric in taken:
             metric = f"metrics/{metric}"
         return metric

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from gradtx._core.kinds import is_real, shown
+from gradtx._core.kinds import is_real, is_whole, shown
 from gradtx._core.types import PyTree
 
 
@@ -34,7 +33,7 @@ class Run(NamedTuple):
 def check_whole(part: str, **numbers: Any) -> None:
     """Refuse what is no whole number: it would be rounded, or fail where nobody sees why."""
     for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int | np.integer):
+        if not is_whole(number):
             raise ValueError(f"{part}: {name} must be a whole number, got {number!r}.")
 
 

@@ -13,8 +13,9 @@ import jax
 import numpy as np
 
 from gradtx import to_spec
+from gradtx._core.trees import structure_as_text
 from gradtx._core.types import PyTree
-from gradtx._files import UNREADABLE, structure_as_text, write_whole
+from gradtx._files import UNREADABLE, write_whole
 from gradtx.sweep._members import Members, packed
 from gradtx.sweep._program import program
 

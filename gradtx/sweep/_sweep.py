@@ -28,12 +28,11 @@ def sweep(
 ) -> Results:
     """Run `train(tx, *others)` for every optimizer, many at once, with one compilation for each structure of optimizer.
 
-    `train` is a pure function that returns a tree of scalars or curves: what it reads from outside is read once, as in `jax.jit`, so give
-    what may change as an argument. `optimizers` is a batch (`grid`, `sample`, `stack`), an
-    optimizer, or a list of these. Of `others`, `paired(tree)` has an entry for each optimizer, `crossed(tree)` combines
-    all its entries with every optimizer (seeds), and anything else is the same for all.
-
-    An optimizer whose every number is an array, such as `scale_by_tree`, looks like a batch: write `stack([tx])`.
+    `train` is a pure function that returns a tree of scalars or curves: what it reads from outside is read once, as in `jax.jit`, so
+    give what may change as an argument. `optimizers` is a batch (`grid`, `sample`, `stack`), an optimizer, or a list of these; one
+    whose every number is an array, such as `scale_by_tree`, looks like a batch, so write `stack([tx])`. Of `others`, `paired(tree)`
+    has an entry for each optimizer, `crossed(tree)` combines all its entries with every optimizer (seeds), and anything else is
+    the same for all.
 
     Members run under `vmap` in chunks: as many as fit the memory if `chunk` is not given. They are spread over the devices
     of `mesh`, along the axis `members` where it has several; over all devices if not given. With a `directory`, finished chunks

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradtx._core.kinds import is_key
 from gradtx._core.trees import path_name, structure_difference
 from gradtx._core.types import PyTree
 from gradtx.testing._law import Violation
@@ -21,7 +22,7 @@ WIDE = {"rtol": 1e-8, "atol": 1e-11}
 
 def data(leaf: Any) -> np.ndarray:
     """A leaf as numbers: keys by their bits, half precision as float32."""
-    if hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if is_key(leaf):
         leaf = jax.random.key_data(leaf)
     array = np.asarray(leaf)
     return array.astype(np.float32) if array.dtype.name in ("bfloat16", "float16") else array
@@ -31,7 +32,7 @@ def stacked(trees: Sequence[PyTree]) -> PyTree:
     """The trees as one, a row for each. Put together by NumPy, which compiles no program for a shape."""
 
     def one(*leaves: Any) -> jax.Array:
-        if jnp.issubdtype(jnp.result_type(leaves[0]), jax.dtypes.prng_key):
+        if is_key(leaves[0]):
             return jnp.stack(leaves)
         return jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves]))
 
@@ -40,7 +41,7 @@ def stacked(trees: Sequence[PyTree]) -> PyTree:
 
 def member(tree: PyTree, k: int) -> PyTree:
     """Row k of each leaf."""
-    return jax.tree.map(lambda leaf: leaf[k] if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else np.asarray(leaf)[k], tree)
+    return jax.tree.map(lambda leaf: leaf[k] if is_key(leaf) else np.asarray(leaf)[k], tree)
 
 
 def shown(leaf: Any) -> str:

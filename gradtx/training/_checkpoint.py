@@ -1,6 +1,5 @@
 """Saving a training run."""
 
-import collections
 import pathlib
 from typing import Any, Literal, cast
 
@@ -8,8 +7,9 @@ import jax
 import numpy as np
 
 from gradtx import GradientTransformation, to_spec
+from gradtx._core.kinds import is_whole
+from gradtx._core.trees import structure_as_text
 from gradtx._core.types import PyTree
-from gradtx._files import structure_as_text
 from gradtx.training._checkpoint_directory import (
     FILE,
     ORBAX,
@@ -57,7 +57,7 @@ def save(
     """
     if format not in ("npz", "orbax"):
         raise ValueError(f'save: format must be "npz" or "orbax", got {format!r}.')
-    if keep is not None and (not isinstance(cast(Any, keep), int | np.integer) or keep < 1):
+    if keep is not None and (not is_whole(keep) or keep < 1):
         raise ValueError(f"save: keep must be a whole number of at least 1, got {keep}. Write None to keep all.")
     place, number = pathlib.Path(path), _step(step, state, needed=not is_single(pathlib.Path(path)))
     if keep is not None and is_single(place):
@@ -69,10 +69,6 @@ def save(
         check_orbax("save")
     about = {"step": number, "about": _about(tx), "trees": [name for name, tree in _trees(params, state, extra) if tree is not None]}
     leaves = [leaf for name, tree in _trees(params, state, extra) if tree is not None for leaf in saved_leaves(tree, name)]
-    places = collections.Counter((leaf.name.split("/")[0], leaf.path, leaf.name) for leaf in leaves)
-    if len(places) < len(leaves):
-        (*_, name), count = places.most_common(1)[0]
-        raise ValueError(f"save: {count} leaves have the path {name}, and one would come back for all of them. Give the keys other names.")
     spread = next((leaf.name for leaf in leaves if isinstance(leaf.bits, jax.Array)), None)
     if suffix == FILE and spread:
         raise ValueError(f'save: {spread} is spread over several processes. Write save(..., format="orbax").')

@@ -4,7 +4,7 @@ import glob
 import pathlib
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gradtx._files import PARTIAL, write_whole
@@ -28,11 +28,17 @@ def checkpoints(directory: pathlib.Path) -> list[tuple[int, pathlib.Path]]:
     return sorted(((int(match[1]), entry) for match, entry in found), reverse=True)
 
 
+def _partial(path: pathlib.Path) -> Iterable[pathlib.Path]:
+    """What writers of this file left half written, or of any step where it is one of many."""
+    name = "step_*" if _NAME.fullmatch(path.name) else glob.escape(path.stem)
+    return path.parent.glob(f".{name}{FILE}.*{PARTIAL}")
+
+
 def write_atomically(path: pathlib.Path, write: Callable[[Any], None]) -> None:
-    """Write a checkpoint of one file, whole or not at all. What killed writers of it left over goes: there is one writer at a time."""
+    """Write a checkpoint of one file, whole or not at all. What killed writers left over goes: there is one at a time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f".{'step_*' if _NAME.fullmatch(path.name) else glob.escape(path.stem)}{FILE}.*{PARTIAL}"):
+        for left in _partial(path):
             left.unlink(missing_ok=True)
         write_whole(path, write)
     except OSError as error:

@@ -1,6 +1,7 @@
 """Trees as named leaves that a file can hold, and back: arrays in any dtype, random keys, None, numbers, strings."""
 
 import ast
+import collections
 import dataclasses
 import enum
 import pathlib
@@ -66,7 +67,13 @@ def flattened(tree: PyTree) -> tuple[list[tuple[Any, Any]], Any]:
 
 def saved_leaves(tree: PyTree, called: str) -> list[SavedLeaf]:
     """The leaves of a tree as they are saved. Names begin with `called`."""
-    return [saved_leaf(path, leaf, called) for path, leaf in flattened(tree)[0]]
+    leaves = [saved_leaf(path, leaf, called) for path, leaf in flattened(tree)[0]]
+    for (_, name), count in collections.Counter((leaf.path, leaf.name) for leaf in leaves).items():
+        if count > 1:
+            raise ValueError(
+                f"save: {count} leaves have the path {name}, and one would come back for all of them. Give the keys other names."
+            )
+    return leaves
 
 
 def _step(entry: Any) -> tuple[str, Any]:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import gradtx as gx
-from gradtx._core.kinds import random_key
+from gradtx._core.kinds import is_whole, random_key
 from gradtx._core.types import Key, PyTree
 from gradtx.training._batches import batches_from
 from gradtx.training._history import History, from_arrays
@@ -157,7 +157,7 @@ def _copied(tree: PyTree) -> PyTree:
 
 def _check_counts(**counts: tuple[Any, int]) -> None:
     for name, (count, least) in counts.items():
-        if count is not None and (isinstance(count, bool) or not isinstance(count, int | np.integer) or count < least):
+        if count is not None and (not is_whole(count) or count < least):
             raise ValueError(f"fit: {name} must be a whole number of at least {least}, got {count!r}.")
 
 

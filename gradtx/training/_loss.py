@@ -72,8 +72,8 @@ def _as_before(new: PyTree, old: PyTree) -> PyTree:
 
     def one(path: Any, old: Any, new: Any) -> jax.Array:
         kept, given = jnp.result_type(old), jnp.result_type(new)
-        cut = (jnp.issubdtype(kept, kind) and not jnp.issubdtype(given, kind) for kind in (jnp.bool_, jnp.integer))
-        if jnp.shape(new) != jnp.shape(old) or any(cut):
+        loses = (jnp.issubdtype(kept, kind) and not jnp.issubdtype(given, kind) for kind in (jnp.bool_, jnp.integer))
+        if jnp.shape(new) != jnp.shape(old) or any(loses):
             was, now = (f"{jnp.result_type(x)}{list(jnp.shape(x))}" for x in (old, new))
             raise TypeError(
                 f"make_step: the loss was given the model_state {path_name(path)} as {was}, and returned it as {now}, which does not fit. "

@@ -9,8 +9,8 @@ from typing import Any, cast
 import jax
 
 from gradtx import GradientTransformation, from_spec
+from gradtx._core.trees import structure_as_text
 from gradtx._core.types import PyTree
-from gradtx._files import structure_as_text
 from gradtx.training._checkpoint_directory import ORBAX, checkpoints, is_single
 from gradtx.training._checkpoint_errors import DamagedCheckpointError, MismatchedCheckpointError
 from gradtx.training._checkpoint_file import read_file
@@ -95,8 +95,8 @@ def restore(
     if tx is not None:
         _check_same(header["about"], tx, found)
     like = state
-    plain = params is not None or all(kind in ("key", "index") for leaf in saved.get("params", ()) for kind, _ in leaf.path)
-    if like is None and own_tx is not None and own_params is not None and plain:
+    named_alike = params is not None or all(kind in ("key", "index") for leaf in saved.get("params", ()) for kind, _ in leaf.path)
+    if like is None and own_tx is not None and own_params is not None and named_alike:
         like = abstract_state(own_tx, own_params, members_in(plain_tree([leaf for leaf in saved["state"] if leaf.name == "state/step"])))
     return Checkpoint(**common, state=_tree(saved, "state", like, found), damaged=damaged)
 

@@ -192,15 +192,15 @@ def splitting_a_leaf_changes_nothing(case: Case) -> None:
         params, numbers = case.problem(jnp.float64), case.numbers_in_force()
         rows = {**params, "w": {str(k): row for k, row in enumerate(params["w"])}}
         apart, _ = case.walk(numbers, rows, loss=_loss_of_rows)
-        close(case.walk(numbers, params)[0], _stacked(apart), **WIDE)
+        close(case.walk(numbers, params)[0], _with_rows_joined(apart), **WIDE)
 
 
-def _stacked(tree: PyTree) -> PyTree:
+def _with_rows_joined(tree: PyTree) -> PyTree:
     return {**tree, "w": jnp.stack([row for _, row in sorted(tree["w"].items())])}
 
 
 def _loss_of_rows(tree: PyTree) -> jax.Array:
-    return _problem.loss(_stacked(tree))
+    return _problem.loss(_with_rows_joined(tree))
 
 
 @law("Map over leaves with rules that vmap can map, and draw random numbers from a key argument, which each layer makes its own.")
