@@ -1,5 +1,7 @@
 """Successive halving, Hyperband, populations and hypergradients on a small regression."""
 
+import contextlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -101,6 +103,29 @@ def test_hyperband_has_the_brackets_of_its_paper():
     assert counts[5] == [(81, 1), (27, 3), (9, 9), (3, 27), (1, 81)]
     assert counts[3] == [(15, 9), (5, 27), (1, 81)]
     assert [halving.score for halving in found] == sorted(halving.score for halving in found)
+
+
+def test_brackets_end_at_the_same_step():
+    """They are compared with each other, also where the steps are no power of the factor."""
+    run = sweep.Run(lambda tx, key: jnp.zeros(()), lambda tx, carry, key: carry + 1, lambda tx, carry: tx.learning_rate - carry)
+    found = sweep.hyperband(run, lambda key, n: jax.vmap(gx.sgd)(jax.random.uniform(key, (n,))), KEY, max_steps=20)
+    steps = {len(halving.rungs): [rung.steps for rung in halving.rungs] for halving in found}
+    assert steps == {1: [20], 2: [6, 20], 3: [2, 6, 20]}
+    assert {float(halving.carry) for halving in found} == {20.0}
+
+
+def test_a_population_on_devices_is_the_same_with_explicit_axes_and_stays_there():
+    mesh = jax.make_mesh((8,), ("x",), axis_types=(jax.sharding.AxisType.Explicit,))
+    options = {"rounds": 4, "steps": 3, "exploit": 0.25}
+    many = jax.vmap(gx.sgd)(RATES[:8])
+    expected = sweep.population(RUN, many, KEY, **options)
+    for context in (contextlib.nullcontext, lambda: jax.set_mesh(mesh)):
+        with context():
+            spread = jax.device_put(many, jax.NamedSharding(mesh, jax.P("x")))
+            found = sweep.population(RUN, spread, KEY, **options)
+            assert {leaf.sharding.spec[0] for leaf in jax.tree.leaves((found.optimizers, found.carries))} == {"x"}
+        np.testing.assert_array_equal(found.parents, expected.parents)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4), jax.device_get(found), jax.device_get(expected))
 
 
 def evolved(**options):

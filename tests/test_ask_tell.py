@@ -79,6 +79,9 @@ def test_errors_teach(monkeypatch):
         search.ask(1)
     with pytest.raises(ValueError, match="each of 2 members"):
         search.tell([1.0])
+    for scores in ([None, 1.0], ["good", "bad"], [1j, 2.0]):
+        with pytest.raises(TypeError, match="scores must be real numbers, NaN for a member that failed"):
+            search.tell(scores)
     with pytest.raises(ValueError, match="none of the arguments is a distribution"):
         sweep.ask_tell(study, gx.sgd, learning_rate=0.1)
     with pytest.raises(ValueError, match="the study has 2 objectives"):

@@ -367,8 +367,9 @@ def test_a_later_version_is_no_damage(tmp_path, monkeypatch):
 def test_mistakes_are_errors(tmp_path):
     with pytest.raises(ValueError, match="Write step="):
         training.save(tmp_path, params=PARAMS)
-    with pytest.raises(ValueError, match=r"a whole number of at least 0, got 1\.5"):
-        training.save(tmp_path, step=1.5, params=PARAMS)
+    for step in (1.5, "5", float("nan"), True, -1):
+        with pytest.raises(ValueError, match=f"a whole number of at least 0, got {step!r}"):
+            training.save(tmp_path, step=step, params=PARAMS)
     with pytest.raises(ValueError, match="keep must be a whole number of at least 1"):
         training.save(tmp_path, step=1, keep=0)
     with pytest.raises(ValueError, match="format must be"):

@@ -61,7 +61,8 @@ def test_data_may_be_batches_or_a_function_of_the_step():
     assert listed.step == 8
     same(run(data=lambda k: parts[k % 4], steps=8), listed)
     same(run(data=parts, steps=8), listed)
-    assert run(data=iter(parts), steps=100).step == 4
+    with pytest.warns(UserWarning, match="the data ended after 4 of 100 steps"):
+        assert run(data=iter(parts), steps=100).step == 4
     assert run(data=(part for part in parts)).step == 4
 
 
@@ -247,6 +248,13 @@ def test_a_history_draws_its_curves():
         (ValueError, "it has no epochs", {"data": lambda k: BATCH, "epochs": 1}),
         (ValueError, "arrays of equal length", {"data": {"x": X, "y": X[:3]}, "steps": 1}),
         (TypeError, "a scalar or a dict of scalars", {"steps": 1, "evaluate": lambda params: params["w"]}),
+        (TypeError, "a scalar or a dict of scalars", {"steps": 1, "evaluate": lambda params: "good"}),
+        (TypeError, "evaluate asks for model_state, and there is none", {"steps": 1, "evaluate": lambda params, model_state: 0.0}),
+        (TypeError, "evaluate must be a function, got 3", {"steps": 1, "evaluate": 3}),
+        (TypeError, "stop must be a function, got 5", {"steps": 1, "stop": 5}),
+        (TypeError, "callbacks must be a list of functions", {"steps": 1, "callbacks": print}),
+        (TypeError, "callbacks must be a list of functions", {"steps": 1, "callbacks": [3]}),
+        (ValueError, "Two of the metrics are called evaluation/a/b", {"steps": 1, "evaluate": lambda p: {"a/b": 1.0, "a": {"b": 2.0}}}),
     ],
 )
 def test_errors_teach(error, message, options):
@@ -272,6 +280,34 @@ def test_a_run_over_batches_that_end_keeps_its_last_record(tmp_path):
     assert [record["step"] for record in whole.history.records] == [5, 10, 12]
     again = run(data=iter(batches), directory=tmp_path, **options)
     assert again.history == whole.history
+
+
+@pytest.mark.parametrize("fail_at", [1, 2, 3])
+def test_no_checkpoint_of_the_last_step_lacks_its_record(fail_at):
+    """Where only the end of the data tells which step is the last, and a checkpoint is due there."""
+    options = {"batch_size": None, "every": 5, "save_every": 4}
+    whole = run(data=iter([BATCH] * 12), **options)
+    memory = Memory(fail_at)
+    with pytest.raises(Interrupted):
+        run(data=iter([BATCH] * 12), save=memory.save, restore=memory.restore, **options)
+    same(run(data=iter([BATCH] * 12), save=memory.save, restore=memory.restore, **options), whole)
+
+
+def test_what_the_data_raise_comes_behind_the_checkpoint_of_the_step_before():
+    def broken():
+        yield from [BATCH] * 4
+        raise OSError("the disk is gone")
+
+    memory = Memory()
+    with pytest.raises(OSError, match="the disk is gone"):
+        run(data=broken(), every=5, save_every=4, save=memory.save)
+    assert int(memory.last["step"]) == 4
+
+
+def test_a_run_that_stops_takes_no_further_batch():
+    batches = iter([BATCH] * 10)
+    assert run(data=batches, every=2, stop=lambda history: len(history) == 3).step == 6
+    assert len(list(batches)) == 4
 
 
 def test_other_data_than_those_of_the_run_are_refused(tmp_path):

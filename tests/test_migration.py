@@ -255,6 +255,14 @@ def test_torch_goes_on_as_gradtx(named):
         training.from_torch(tx, PARAMS, before, {keys[0]: ("k", (1, 0))})
     with pytest.raises(ValueError, match="is no leaf of the parameters"):
         training.from_torch(tx, PARAMS, before, {keys[0]: "kernel", keys[1]: "b"})
+    for axes in ((0, 0), (1, 2), (0,)):
+        with pytest.raises(ValueError, match="must be each of its 2 axes once"):
+            training.from_torch(tx, PARAMS, before, {keys[0]: ("k", axes), keys[1]: "b"})
+    for target in (3, ("k",), ("k", "10"), ("k", (1, 0), 1)):
+        with pytest.raises(TypeError, match="goes to the path of a leaf, or to a path and axes"):
+            training.from_torch(tx, PARAMS, before, {keys[0]: target, keys[1]: "b"})
+    with pytest.raises(TypeError, match="leaves must map PyTorch's parameters to paths, got list"):
+        training.from_torch(tx, PARAMS, before, ["k", "b"])
 
 
 def test_a_state_that_is_carried_over_comes_as_the_given_one_is(tmp_path):
@@ -316,3 +324,10 @@ def test_a_tie_that_ties_nothing_is_an_error(tmp_path):
             moved(tmp_path, gx.sgd(0.1, gx.trace(0.9)), gx.adam(1e-3), tie)
     with pytest.raises(TypeError, match="migrate must be True, or a dict of paths of slots"):
         moved(tmp_path, gx.adam(1e-3), gx.adamw(1e-3), ["x"])
+
+
+def test_what_is_not_trained_has_no_averages_to_carry():
+    params = {**PARAMS, "count": jnp.arange(3)}
+    state = optax.adam(1e-3).init(params)
+    found = training.from_optax(gx.adam(1e-3), params, state)
+    assert jax.tree.structure(found.state) == jax.tree.structure(gx.adam(1e-3).init(params))

@@ -11,6 +11,7 @@ import pytest
 import gradtx as gx
 from gradtx.sharding import bytes_per_device, collectives, layout, state_shardings
 from gradtx.testing._compare import close
+from gradtx.training import make_step
 
 P = jax.P
 SHAPES = {"a": (128, 384), "c": (256, 512), "b": (256,), "n": (512,)}
@@ -185,6 +186,8 @@ def test_errors_say_what_to_write():
     with pytest.raises(TypeError, match=r"layout\(tx, params\): tx must be a transformation"):
         layout(gx.lion, {})
     params = {"w": jax.device_put(jnp.ones((8, 8)), jax.NamedSharding(mesh, P("x")))}
+    with pytest.raises(TypeError, match=r"mesh must be a jax.sharding.Mesh, got None"):
+        state_shardings(gx.lion(1e-3), params, None)
     part = gx.orthogonalize(distribute="data")
     with pytest.raises(ValueError, match="distribute='data' is no axis of the mesh, whose axes are x"):
         part.update(params, part.init(params), params)
@@ -244,3 +247,31 @@ def test_asynchronous_operations_count_their_results():
     found = collectives(Compiled())
     assert (found["all-gather"].operations, found["all-gather"].arrays, found["all-gather"].bytes) == (1, 2, 160)
     assert (found["all-reduce"].operations, found["all-reduce"].bytes) == (1, 24)
+
+
+@pytest.mark.parametrize("count", [2, 3, 8, 16])
+@pytest.mark.parametrize("spec", [P(), P("x")], ids=["replicated", "sharded"])
+def test_micro_batches_of_a_batch_on_many_devices_with_explicit_axes(count, spec):
+    """Also where a micro-batch has fewer examples than there are devices, or a number that they do not divide."""
+    mesh = jax.make_mesh((8,), ("x",), axis_types=(jax.sharding.AxisType.Explicit,))
+    batch = {"x": np.random.default_rng(0).normal(size=(16, 8)).astype(np.float32), "y": np.arange(16, dtype=np.float32)}
+    params, tx = {"w": np.zeros(8, np.float32)}, gx.adam(0.1)
+
+    def loss(params, batch):
+        w = params["w"]
+        error = batch["x"] @ (
+            jax.sharding.reshard(w, jax.typeof(w).sharding.update(spec=P(None))) if any(jax.typeof(w).sharding.spec) else w
+        )
+        error = error - batch["y"]
+        return jnp.mean(error**2), {"error": error, "mean": jnp.mean(error)}
+
+    def after(params, batch):
+        step = make_step(loss, has_aux=True, micro_batches=count)
+        state = step.init(tx, params)
+        for _ in range(2):
+            params, state, metrics = step(tx, params, state, batch)
+        return params, state, metrics
+
+    found = after(jax.device_put(params, jax.NamedSharding(mesh, spec)), jax.device_put(batch, jax.NamedSharding(mesh, P("x"))))
+    close(jax.device_get(found), after(jax.device_put(params), batch), rtol=1e-5, atol=1e-6)
+    assert found[2].aux["error"].sharding.spec[0] == "x"

@@ -31,6 +31,7 @@ CORE_ORDER = [
     "at_first_use",
     "hints",
     "kinds",
+    "layouts",
     "structure",
     "annotations",
     "asking",

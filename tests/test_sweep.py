@@ -151,7 +151,19 @@ def test_quasi_random_points_leave_smaller_gaps():
         (lambda: run(MOMENTUM, sw.paired(jnp.zeros(3))), "start is paired with the optimizers and has 3 entries for 7"),
         (lambda: run(MOMENTUM, sw.crossed(jnp.zeros(()))), "leading axis"),
         (lambda: run(MOMENTUM, chunk=0), "chunk must be a whole number of at least 1, got 0"),
-        (lambda: run(MOMENTUM, chunk=2.5), "chunk must be a whole number of at least 1, got 2.5"),
+        *(
+            (lambda chunk=chunk: run(MOMENTUM, chunk=chunk), f"chunk must be a whole number of at least 1, got {chunk!r}")
+            for chunk in (2.5, "2", True)
+        ),
+        (lambda: run(MOMENTUM, sw.crossed([1, 2, 3])), r"A list is a tree of its items: write np.array\(\[...\]\)"),
+        (lambda: run(MOMENTUM, sw.crossed(np.array(["a", "b"]))), "start has entries that are no numbers: .*'a'"),
+        (lambda: run(MOMENTUM, mesh="members"), "mesh must be a jax.sharding.Mesh, got 'members'"),
+        (
+            lambda: sw.grid(gx.sgd(0.1), learning_rate=[0.1]),
+            r"grid: give a function that returns an optimizer, .*got sgd\(learning_rate=0.1\)",
+        ),
+        (lambda: sw.sample("sgd", 0, 2, learning_rate=sw.uniform(0.0, 1.0)), "sample: give a function that returns an optimizer"),
+        (lambda: run(MOMENTUM).top(-1, "loss"), "k must be a whole number of at least 0, got -1"),
         (lambda: run([MOMENTUM, jax.tree.map(lambda x: x[:0], MOMENTUM)]), r"optimizers\[1\] is a batch without members"),
         (lambda: run(MOMENTUM, mesh=Mesh(np.array(jax.devices()).reshape(4, 2), ("x", "y"))), "axes x, y; call the one"),
         (lambda: sw.sweep(lambda tx: {}, MOMENTUM, mesh=ONE), "returned nothing"),
@@ -263,6 +275,34 @@ def test_other_arguments_are_paired_crossed_or_shared():
     assert np.allclose(paired.curve("loss"), [train(tx, k)["loss"] for k, tx in enumerate((gx.sgd(0.1), gx.adam(0.1), gx.sgd(0.2)))])
     assert paired[1].arguments == {"start": 1.0}
     assert np.allclose(run(gx.sgd(0.1), 2.0).curve("loss"), train(gx.sgd(0.1), 2.0)["loss"])
+
+
+def test_numbers_of_a_grid_or_an_argument_may_be_arrays_and_ranges():
+    rates = sw.grid(gx.sgd, learning_rate=jnp.array([0.25, 0.5], jnp.bfloat16))
+    assert rates == sw.grid(gx.sgd, learning_rate=[0.25, 0.5])
+    assert run(rates, sw.crossed(range(3))).hyperparameters["start"] == [0, 1, 2] * 2
+    noisy = sw.grid(lambda fast: gx.sgd(0.5 if fast else 0.1), fast=np.array([True, False]))
+    assert noisy == sw.grid(gx.sgd, learning_rate=[0.5, 0.1])
+
+
+@pytest.mark.parametrize("kind", [jax.sharding.AxisType.Auto, jax.sharding.AxisType.Explicit], ids=["auto", "explicit"])
+def test_a_mesh_that_is_set_spreads_the_members(whole, kind):
+    mesh = jax.make_mesh((8,), ("x",), axis_types=(kind,))
+    target = jax.device_put(jnp.zeros(8), jax.NamedSharding(mesh, jax.P("x")))
+
+    def shifted(tx, target):
+        return train(tx, jnp.sum(target))
+
+    with jax.set_mesh(mesh):
+        assert same(sw.sweep(train, MOMENTUM, progress=False), whole)
+        assert same(sw.sweep(shifted, MOMENTUM, target, progress=False), whole)
+        if kind == jax.sharding.AxisType.Explicit:
+            with pytest.raises(TypeError, match=r"train reads an array from outside that is spread .* Give it as an argument"):
+                sw.sweep(lambda tx: shifted(tx, target), MOMENTUM, progress=False)
+        else:
+            assert same(sw.sweep(lambda tx: shifted(tx, target), MOMENTUM, progress=False), whole)
+        with pytest.raises(ValueError, match=r"and that of jax.set_mesh is .* Leave one of them out"):
+            run(MOMENTUM)
 
 
 def test_seeds_are_an_argument():

@@ -270,6 +270,19 @@ def test_leaves_that_are_not_trained_stay_and_complex_ones_go_downhill():
     assert moved["none"] is None
 
 
+def tied(donate):
+    params = dict.fromkeys("ab", jnp.ones(3))
+    step = training.make_step(lambda params, batch: jnp.sum(params["a"] * params["b"] * batch), donate=donate)
+    return step(SGD, params, SGD.init(params), 1.0)
+
+
+def test_one_array_in_two_places_is_two_parameters():
+    moved, _, metrics = tied(donate=False)
+    assert metrics.value == 3
+    np.testing.assert_array_equal(moved["a"], moved["b"])
+    assert not np.allclose(moved["a"], 1)
+
+
 @pytest.mark.parametrize(
     ("error", "message", "act"),
     [
@@ -297,6 +310,7 @@ def test_leaves_that_are_not_trained_stay_and_complex_ones_go_downhill():
         ),
         (ValueError, "there is one only", lambda: training.make_step(squares, weigh=jnp.sum)),
         (TypeError, "no argument model_state", lambda: training.make_step(squares).init(SGD, start(), {})),
+        (ValueError, r"params/a and params/b are one array, .* For tied weights keep one leaf", lambda: tied(donate=True)),
     ],
 )
 def test_errors_teach(error, message, act):

@@ -83,7 +83,7 @@ def is_whole(value: Any) -> bool:
 
 def is_real(value: Any) -> bool:
     """Whether it is a real number or an array of such, bools included."""
-    dtype = jnp.result_type(value)
+    dtype = value.dtype if hasattr(value, "dtype") else jnp.result_type(value)
     return any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
 
 

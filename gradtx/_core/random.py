@@ -4,8 +4,8 @@ import zlib
 from typing import Any
 
 import jax
-from jax.sharding import AxisType
 
+from gradtx._core.layouts import is_told
 from gradtx._core.trees import path_name
 from gradtx._core.types import PyTree
 
@@ -24,5 +24,4 @@ def leaf_keys(key: Any, step: jax.Array, tree: PyTree) -> PyTree:
 def normal_like(leaf: jax.Array, key: jax.Array) -> jax.Array:
     """Standard normal numbers in the shape and dtype of `leaf`, and in its layout where that is part of its type."""
     sharding = jax.typeof(leaf).sharding
-    explicit = AxisType.Explicit in sharding.mesh.axis_types
-    return jax.random.normal(key, leaf.shape, leaf.dtype, out_sharding=sharding if explicit else None)
+    return jax.random.normal(key, leaf.shape, leaf.dtype, out_sharding=sharding if is_told(sharding) else None)

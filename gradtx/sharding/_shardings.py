@@ -1,7 +1,7 @@
 """The sharding of each leaf of a state, from those of the parameters."""
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +28,8 @@ def state_shardings(
     where slots lie, `"pinned_host"` for one; scalars stay on the device. Hand the result to
     `jax.jit(tx.init, out_shardings=...)` and to the `out_shardings` of the step, or to `jax.device_put`.
     """
+    if not isinstance(cast(Any, mesh), jax.sharding.Mesh):
+        raise TypeError(f"state_shardings: mesh must be a jax.sharding.Mesh, got {shown(mesh)}. Write jax.make_mesh((8,), ('data',)).")
     if zero is not None and zero not in mesh.shape:
         raise ValueError(f"state_shardings: zero={zero!r} is no axis of the mesh, whose axes are {', '.join(mesh.axis_names)}.")
     _check_memory(memory_kind, mesh)

@@ -6,6 +6,7 @@ from typing import Any, final
 import numpy as np
 
 import gradtx as gx
+from gradtx._core.kinds import is_real, shown
 from gradtx.sweep._distributions import Distribution
 from gradtx.sweep._run import check_whole
 from gradtx.sweep._stack import stack
@@ -53,6 +54,8 @@ class AskTell:
             raise ValueError(
                 f"ask_tell: tell takes one score for each of {len(self._open)} members, got an array of shape {numbers.shape}."
             )
+        if not is_real(numbers):
+            raise TypeError(f"ask_tell: scores must be real numbers, NaN for a member that failed, got {shown(scores)}.")
         for trial, score in zip(self._open, numbers.tolist(), strict=True):
             self._study.tell(trial, *([score] if np.isfinite(score) else [None, _failed()]))
         self._open = []

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from gradtx import GradientTransformation
+from gradtx._core.kinds import is_real, shown
 from gradtx.sweep._distributions import Distribution
 from gradtx.sweep._points import Points, independent
 from gradtx.sweep._run import check_whole
@@ -15,7 +16,7 @@ from gradtx.sweep._stack import stack
 
 
 def grid(factory: Callable[..., GradientTransformation], /, **arguments: Any) -> GradientTransformation:
-    """The batch of every combination of the arguments that are lists or arrays, the last one varying fastest.
+    """The batch of every combination of the arguments that are lists or arrays of one axis, the last one varying fastest.
 
     Other arguments are the same for all. `factory` may be any function that returns an optimizer, so that numbers further in
     can vary as well. Arguments that are sequences themselves go into a list of one.
@@ -27,6 +28,7 @@ def grid(factory: Callable[..., GradientTransformation], /, **arguments: Any) ->
     sweep.grid(lambda rate, decay: sgd(rate, trace(decay)), rate=[0.1, 1.0], decay=[0.5, 0.9])
     ```
     """
+    _check_factory("grid", factory)
     axes = {name: _values(name, value) for name, value in arguments.items()}
     return stack(factory(**dict(zip(axes, values, strict=True))) for values in itertools.product(*axes.values()))
 
@@ -39,7 +41,7 @@ def _values(name: str, value: Any) -> list[Any]:
 
 
 def _is_vector(value: Any) -> bool:
-    return isinstance(value, np.ndarray | jax.Array) and value.ndim == 1 and np.issubdtype(value.dtype, np.number)
+    return isinstance(value, np.ndarray | jax.Array) and value.ndim == 1 and is_real(value)
 
 
 def sample(
@@ -59,7 +61,13 @@ def sample(
     )
     ```
     """
+    _check_factory("sample", factory)
     return stack(factory(**drawn) for drawn in draw(key, n, points, arguments))
+
+
+def _check_factory(part: str, factory: Any) -> None:
+    if not callable(factory):
+        raise TypeError(f"{part}: give a function that returns an optimizer, such as adam, without calling it, got {shown(factory)}.")
 
 
 def draw(key: Any, n: int, points: Points, arguments: dict[str, Any]) -> list[dict[str, Any]]:

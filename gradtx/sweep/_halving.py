@@ -22,6 +22,11 @@ class Rung(NamedTuple):
     steps: int
     scores: np.ndarray
 
+    @property
+    def ranked(self) -> np.ndarray:
+        """The members, best first."""
+        return self.members[np.argsort(self.scores, kind="stable")]
+
 
 class Halving(NamedTuple):
     """What successive halving leaves: its rungs, and the optimizer that is best at the last, with its score and what it carries."""
@@ -46,22 +51,28 @@ def successive_halving(run: Run, optimizers: Any, key: Key, *, steps: int, facto
             f"successive_halving: steps and rungs must be at least 1 and factor at least 2, got {steps}, {rungs} and {factor}."
         )
     groups = _groups(run, optimizers, random_key(key, "successive_halving: key"))
+    left, most = sum(len(group.members) for group in groups), 1
+    while left > 1:
+        left, most = left // factor, most + 1
+    return _climbed(run, groups, [steps * factor**k for k in range(min(most, rungs or most))], factor)
+
+
+def _climbed(run: Run, groups: Sequence["_Group"], totals: Sequence[int], factor: int) -> Halving:
+    """Train to each of the totals, behind the first the best 1/`factor` of the members before."""
     taken, climbed = 0, list[Rung]()
-    while True:
-        more = steps * factor ** len(climbed) - taken
-        groups, found = zip(*(group.continued(run, more, taken) for group in groups), strict=True)
-        taken += more
+    for total in totals:
+        if climbed:
+            best = climbed[-1].ranked[: max(1, len(climbed[-1].members) // factor)]
+            groups = [group.only(best) for group in groups if np.isin(group.members, best).any()]
+        groups, found = zip(*(group.continued(run, total - taken, taken) for group in groups), strict=True)
+        taken = total
         members = np.concatenate([group.members for group in groups])
         order = np.argsort(members)
-        members, scores = members[order], np.concatenate(found)[order]
-        climbed.append(Rung(members, taken, scores))
-        best = np.argsort(scores, kind="stable")
-        last = len(members) == 1 or len(climbed) == rungs
-        kept = members[best[: 1 if last else max(1, len(members) // factor)]]
-        groups = [group.only(kept) for group in groups if np.isin(group.members, kept).any()]
-        if last:
-            optimizer, carry = jax.tree.map(lambda leaf: leaf[0], (groups[0].optimizers, groups[0].carries))
-            return Halving(tuple(climbed), optimizer, carry, float(scores[best[0]]))
+        climbed.append(Rung(members[order], taken, np.concatenate(found)[order]))
+    best = climbed[-1].ranked[:1]
+    (group,) = (group.only(best) for group in groups if best in group.members)
+    optimizer, carry = jax.tree.map(lambda leaf: leaf[0], (group.optimizers, group.carries))
+    return Halving(tuple(climbed), optimizer, carry, float(climbed[-1].scores.min()))
 
 
 class _Group(NamedTuple):
@@ -96,6 +107,8 @@ def _groups(run: Run, optimizers: Any, key: jax.Array) -> Sequence[_Group]:
 def hyperband(run: Run, draw: Callable[[jax.Array, int], Any], key: Key, *, max_steps: int, factor: int = 3) -> tuple[Halving, ...]:
     """Successive halving from several beginnings: many members that start with few steps, to few that take `max_steps` at once.
 
+    The last rung of each takes `max_steps`, and the ones before it a `factor` of them less, rounded down.
+
     `draw(key, n)` gives n optimizers, such as `sweep.sample(gradtx.adam, key, n, ...)`, of one structure or several. The results come
     best first. It costs about as much for each of its brackets, and is safe where early scores mislead. (Li et al. 2018,
     arXiv 1603.06560, algorithm 1.)
@@ -110,7 +123,8 @@ def hyperband(run: Run, draw: Callable[[jax.Array, int], Any], key: Key, *, max_
     for s in range(most, -1, -1):
         drawing, running = jax.random.split(jax.random.fold_in(key, s))
         count = -(-(most + 1) * factor**s // (s + 1))
-        found.append(successive_halving(run, draw(drawing, count), running, steps=max_steps // factor**s, factor=factor, rungs=s + 1))
+        totals = [max_steps // factor**k for k in range(s, -1, -1)]
+        found.append(_climbed(run, _groups(run, draw(drawing, count), running), totals, factor))
     return tuple(sorted(found, key=lambda halving: halving.score))
 
 

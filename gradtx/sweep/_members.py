@@ -187,12 +187,16 @@ def _joined(parts: list[Packed]) -> Packed:
 
 def _leading(name: str, tree: PyTree) -> Packed:
     """A varied argument, all of whose leaves have the same length."""
+    tree = jax.tree.map(lambda leaf: leaf if hasattr(leaf, "dtype") else np.asarray(leaf), tree)
     leaves = jax.tree.leaves(tree)
+    foreign = next((leaf for leaf in leaves if not is_key(leaf) and leaf.dtype.kind in "OSUMm"), None)
+    if foreign is not None:
+        raise TypeError(f"sweep: {name} has entries that are no numbers: {foreign.ravel()[0]!r}. Give an array.")
     lengths = {np.shape(leaf)[0] if np.shape(leaf) else None for leaf in leaves}
     if len(lengths) != 1 or None in lengths or 0 in lengths:
         raise ValueError(
             f"sweep: the leaves of {name} must have a leading axis of the same length, one entry for each member; "
-            f"their shapes are {sorted({np.shape(leaf) for leaf in leaves})}."
+            f"their shapes are {sorted({np.shape(leaf) for leaf in leaves})}. A list is a tree of its items: write np.array([...])."
         )
     return packed(tree)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 import gradtx as gx
 from gradtx._core.kinds import random_key
+from gradtx._core.layouts import laid_out
 from gradtx._core.types import Key, PyTree
 from gradtx.sweep._coordinates import Coordinate, coordinates, replaced
 from gradtx.sweep._run import Run, check_whole, comparable, count_of, scored
@@ -69,14 +70,24 @@ def population(
         chosen = tuple(c for c in every if np.ptp(np.asarray(leaves[c.place])) > 0)
     else:
         chosen = coordinates(optimizers, explore, "population")
+    optimizers = jax.tree.map(jnp.asarray, optimizers)
     return Population(*_evolved(run, chosen, rounds, steps, copied, optimizers, random_key(key, "population: key"), jnp.asarray(factors)))
 
 
 @functools.partial(jax.jit, static_argnames=("run", "chosen", "rounds", "steps", "copied"))
 def _evolved(
+    run: Run, chosen: tuple[Coordinate, ...], rounds: int, steps: int, copied: int, optimizers: Any, *rest: Any
+) -> tuple[Any, ...]:
+    """The population, whose members stay where they are: the compiler sends around what they copy."""
+    evolve = functools.partial(_in_rounds, run, chosen, rounds, steps, copied)
+    sharding = jax.typeof(jax.tree.leaves(optimizers)[0]).sharding
+    by_member, by_round = (jax.NamedSharding(sharding.mesh, jax.P(*axes, sharding.spec[0])) for axes in ((), (None,)))
+    return laid_out(evolve, (by_member, by_member, by_round, by_round, by_round), optimizers, *rest)
+
+
+def _in_rounds(
     run: Run, chosen: tuple[Coordinate, ...], rounds: int, steps: int, copied: int, optimizers: Any, key: jax.Array, factors: jax.Array
 ) -> tuple[Any, ...]:
-    optimizers = jax.tree.map(jnp.asarray, optimizers)
     count = len(jax.tree.leaves(optimizers)[0])
     starting, training, choosing = jax.random.split(key, 3)
 

@@ -4,12 +4,13 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from gradtx._core.kinds import shown
 from gradtx._core.types import PyTree
 from gradtx.sweep._hosts import fetched
 from gradtx.sweep._members import Group, Members, Packed
@@ -18,7 +19,13 @@ AXIS = "members"
 
 
 def member_mesh(mesh: Mesh | None) -> Mesh | None:
-    """The mesh over one of whose axes members are spread: all devices if not given, none if there is only one device."""
+    """The mesh over one of whose axes members are spread: if not given that of `jax.set_mesh`, else all devices if there are several."""
+    if mesh is not None and not isinstance(cast(Any, mesh), Mesh):
+        raise TypeError(f"sweep: mesh must be a jax.sharding.Mesh, got {shown(mesh)}. Write jax.make_mesh((8,), ('members',)).")
+    around = jax.sharding.get_mesh()
+    if mesh is not None and not around.empty and mesh != around:
+        raise ValueError(f"sweep: the mesh is {mesh}, and that of jax.set_mesh is {around}. Leave one of them out.")
+    mesh = mesh if around.empty else around
     if mesh is None:
         devices = np.array(jax.devices())
         return Mesh(devices, (AXIS,), axis_types=(AxisType.Auto,)) if devices.size > 1 else None
@@ -50,7 +57,15 @@ class Program:
         return 1 if self.mesh is None else self.mesh.shape[member_axis(self.mesh)]
 
     def traced(self, size: int) -> Any:
-        return self.function.trace(self._abstract(size), self._placed_shared)
+        try:
+            return self.function.trace(self._abstract(size), self._placed_shared)
+        except NotImplementedError as error:
+            if "Closing over" not in str(error):
+                raise
+            raise TypeError(
+                "sweep: train reads an array from outside that is spread over a mesh with explicit axes. Give it as an argument: "
+                "sweep(train, optimizers, data)."
+            ) from error
 
     def compiled(self, size: int) -> Any:
         """The executable for `size` members, which JAX keeps."""

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradtx import GradientTransformation
-from gradtx._core.kinds import shown
+from gradtx._core.kinds import is_whole, shown
 from gradtx._core.trees import path_name
 from gradtx._core.types import PyTree
 from gradtx.sweep._members import Members
@@ -129,6 +129,8 @@ class Results:
 
     def top(self, k: int, metric: str, *, largest: bool = False) -> list[Member]:
         """The `k` members with the least final value of the metric (or the largest), best first, without those that diverged."""
+        if not is_whole(k) or k < 0:
+            raise ValueError(f"top: k must be a whole number of at least 0, got {k!r}.")
         values = self.final(metric).astype(np.float64)
         order = np.argsort(-values if largest else values, kind="stable")
         return [self[int(j)] for j in order if not self.diverged[j] and np.isfinite(values[j])][:k]
@@ -165,7 +167,7 @@ class Results:
         return pandas.DataFrame(self.to_dicts()).set_index("member")
 
     def to_csv(self, file: str | os.PathLike[str]) -> None:
-        """Write a table with a line for each member; of curves the last value."""
+        """Write a table with a line for each member; of curves the last value. Matrices are for `to_json`."""
         rows = [
             {**row, **{self._column(name): self.final(name)[k].item() for name in self.curves}} for k, row in enumerate(self.to_dicts())
         ]

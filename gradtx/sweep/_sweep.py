@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from gradtx._core.kinds import is_whole
 from gradtx._core.types import PyTree
 from gradtx.sweep._hosts import from_first, is_first
 from gradtx.sweep._members import Members, plan
@@ -40,7 +41,7 @@ def sweep(
     A member that diverges shows in `results.diverged` and disturbs no other. `progress` may be a function of a `Progress`.
     """
     members = plan(train, optimizers, others)
-    if chunk is not None and not (chunk >= 1 and float(chunk).is_integer()):
+    if chunk is not None and not (is_whole(chunk) and chunk >= 1):
         raise ValueError(f"sweep: chunk must be a whole number of at least 1, got {chunk!r}.")
     chunk = None if chunk is None else int(chunk)
     mesh = member_mesh(mesh)

@@ -1,5 +1,6 @@
 """The mean over a batch, taken from micro-batches one after the other."""
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.kinds import is_key
+from gradtx._core.layouts import laid_out
 from gradtx._core.types import PyTree
 
 One: TypeAlias = Callable[[PyTree, Any, PyTree], tuple[PyTree, PyTree, Any]]
@@ -27,8 +29,7 @@ def in_micro_batches(one: One, count: int, weigh: Callable[[PyTree], Any] | None
     if full == 1 and not rest:
         return one(batch, key, model_state)
     weigh = weigh or (lambda rows: jnp.float32(_examples(rows)))
-    head = jax.tree.map(lambda x: x[: full * size].reshape(size, full, *x.shape[1:]).swapaxes(0, 1), batch)
-    tail = jax.tree.map(lambda x: x[full * size :], batch)
+    head, tail = (jax.tree.map(lambda x, cut=cut: cut(x, full, size), batch) for cut in (_full, _rest))
 
     def add(total: PyTree, model_state: PyTree, rows: PyTree, k: Any) -> tuple[Any, Any]:
         means, model_state, aux = one(rows, None if key is None else jax.random.fold_in(key, k), model_state)
@@ -37,7 +38,7 @@ def in_micro_batches(one: One, count: int, weigh: Callable[[PyTree], Any] | None
         return (total, model_state), (weight, aux)
 
     shapes, _, of_whole = jax.eval_shape(one, batch, key, model_state)
-    zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.promote_types(leaf.dtype, jnp.float32)), shapes)
+    zero = jax.tree.map(lambda leaf: jnp.zeros_like(leaf, jnp.promote_types(leaf.dtype, jnp.float32)), shapes)
     (total, model_state), (weights, aux) = jax.lax.scan(
         lambda carry, x: add(*carry, x[0], x[1]), (zero, model_state), (head, jnp.arange(full))
     )
@@ -49,6 +50,26 @@ def in_micro_batches(one: One, count: int, weigh: Callable[[PyTree], Any] | None
     means = jax.tree.map(lambda t: t / jnp.where(weight > 0, weight, 1).astype(t.dtype), total)
     aux = jax.tree.map(lambda whole, *parts: _joined(whole, parts, pieces, weight), of_whole, *(aux for _, aux, _ in pieces))
     return means, model_state, aux
+
+
+def _full(leaf: Any, full: int, size: int) -> jax.Array:
+    """The full micro-batches of a leaf, one after the other."""
+    leaf = jnp.asarray(leaf)
+    return laid_out(lambda x: x[: full * size].reshape(size, full, *x.shape[1:]).swapaxes(0, 1), _shared_by(leaf, size, beside=1), leaf)
+
+
+def _rest(leaf: Any, full: int, size: int) -> jax.Array:
+    """The examples of a leaf that fill no micro-batch."""
+    leaf = jnp.asarray(leaf)
+    return laid_out(lambda x: x[full * size :], _shared_by(leaf, len(leaf) - full * size), leaf)
+
+
+def _shared_by(leaf: jax.Array, rows: int, beside: int = 0) -> Any:
+    """How so many rows of a leaf lie, behind other axes: on the devices that the leaf is on, or on all where these do not divide them."""
+    sharding = jax.typeof(leaf).sharding
+    first, *others = sharding.spec
+    devices = math.prod(sharding.mesh.shape[name] for name in (() if first is None else first if isinstance(first, tuple) else (first,)))
+    return jax.NamedSharding(sharding.mesh, jax.P(*(None,) * beside, None if rows % devices else first, *others))
 
 
 def _examples(batch: PyTree) -> int:
@@ -73,7 +94,9 @@ def _joined(whole: Any, parts: tuple[Any, ...], pieces: list[Any], weight: Any) 
                 f"make_step: aux of shape {whole.shape} cannot be put together from micro-batches, where its shape is "
                 f"{parts[0].shape[1:]}. What depends on the examples needs them on its first axis, and on no other."
             )
-        return jnp.concatenate([part.swapaxes(0, 1).reshape(-1, *part.shape[2:]) for part in parts])
+        return laid_out(
+            lambda *parts: jnp.concatenate([part.swapaxes(0, 1).reshape(-1, *part.shape[2:]) for part in parts]), whole.sharding, *parts
+        )
     stacked = jnp.concatenate(parts)
     if whole.dtype == bool:
         return jnp.all(stacked, axis=0)

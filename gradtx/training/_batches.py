@@ -11,6 +11,32 @@ import numpy as np
 from gradtx._core.types import PyTree
 
 
+class Ahead:
+    """Batches, of which the next is fetched where a loop asks if there is one: what the data raise comes in its turn."""
+
+    def __init__(self, batches: Iterator[PyTree]) -> None:
+        self._batches = batches
+        self._fetched = list[tuple[PyTree, Exception | None]]()
+
+    def __iter__(self) -> Iterator[PyTree]:
+        while not self.ended():
+            batch, error = self._fetched.pop()
+            if error is not None:
+                raise error
+            yield batch
+
+    def ended(self) -> bool:
+        """Whether there is no further batch."""
+        if not self._fetched:
+            try:
+                self._fetched.append((next(self._batches), None))
+            except StopIteration:
+                return True
+            except Exception as error:
+                self._fetched.append((None, error))
+        return False
+
+
 def batches_from(
     data: Any, batch_size: int | None, key: jax.Array, steps: int | None, epochs: int | None
 ) -> tuple[Callable[[int], Iterator[PyTree]], int | None]:

@@ -92,9 +92,9 @@ def _step(step: Any, state: PyTree, needed: bool) -> int | None:
     numbers = set() if given is None else set(np.ravel(given).tolist())  # a batch of optimizers has one for each
     if len(numbers) == 1:
         (number,) = numbers
-        if number < 0 or number != int(number):
-            raise ValueError(f"save: step must be a whole number of at least 0, got {number}.")
-        return int(number)
+        if not is_whole(number) or number < 0:
+            raise ValueError(f"save: step must be a whole number of at least 0, got {number!r}.")
+        return number
     if needed:
         raise ValueError("save: a checkpoint in a directory needs its step, and there is no single one in the state. Write step=...")
     return None

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradtx._core.layouts import is_told
+
 MIXERS = ((0x9E3779B1, 0x85EBCA77), (0xC2B2AE3D, 0x27D4EB2F))
 """Odd numbers that spread the places of words over all weights, two for each of two sums."""
 
@@ -25,7 +27,7 @@ def _sums(array: jax.Array) -> list[jax.Array]:
 def _sharding(words: jax.Array) -> jax.sharding.Sharding | None:
     """Where shardings are part of the types, what is made beside an array has to lie like it."""
     sharding = jax.typeof(words).sharding
-    return sharding if any(kind == jax.sharding.AxisType.Explicit for kind in sharding.mesh.axis_types) else None
+    return sharding if is_told(sharding) else None
 
 
 def _weights(place: jax.Array, first: int, second: int) -> jax.Array:

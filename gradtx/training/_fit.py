@@ -1,6 +1,7 @@
 """The loop around the step, for scripts and notebooks."""
 
 import pathlib
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -9,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import gradtx as gx
-from gradtx._core.kinds import is_whole, random_key
+from gradtx._core.kinds import is_whole, random_key, shown
 from gradtx._core.types import Key, PyTree
-from gradtx.training._batches import batches_from
+from gradtx.training._batches import Ahead, batches_from
 from gradtx.training._history import History, from_arrays
 from gradtx.training._loss import asked_by
 from gradtx.training._metrics import Metrics, scalars_of
@@ -79,6 +80,13 @@ def fit(
     """
     if steps is not None and epochs is not None:
         raise ValueError("fit: give steps or epochs, not both.")
+    _check_functions(evaluate=evaluate, stop=stop, save=save, restore=restore)
+    if callable(callbacks) or not all(map(callable, callbacks)):
+        raise TypeError(f"fit: callbacks must be a list of functions of a Snapshot, got {callbacks!r}.")
+    if evaluate is not None and model_state is None and "model_state" in asked_by(evaluate, without_default=True):
+        raise TypeError(
+            "fit: evaluate asks for model_state, and there is none. Write fit(..., model_state=...), or leave the argument out."
+        )
     step = loss if isinstance(loss, Step) else make_step(loss)
     order, draws = jax.random.split(random_key(key, "fit: key"))
     _check_counts(steps=(steps, 0), epochs=(epochs, 0), batch_size=(batch_size, 1), every=(every, 1), save_every=(save_every, 1))
@@ -106,39 +114,33 @@ def fit(
                 "give another directory."
             )
     stopped = bool(stop and history and stop(history))
-    saved = taken
 
     def record(metrics: Metrics) -> None:
         nonlocal history, stopped
-        measured = {"step": taken, **metrics.scalars(), **_evaluated(evaluate, step, tx, params, state)}
+        measured = {"step": taken, **metrics.scalars()}
+        if evaluate is not None:
+            asked = {"model_state": state["model_state"]} if model_state is not None and "model_state" in asked_by(evaluate) else {}
+            measured |= _evaluated(evaluate, gx.eval_params(tx, params, step.optimizer_state(state)), asked)
         history = history.extended(measured)
         bar.show(measured)
         for callback in callbacks:
             callback(Snapshot(taken, tx, params, state, metrics, history))
         stopped = bool(stop and stop(history))
 
-    def checkpoint() -> None:
-        nonlocal saved
-        if save and saved != taken:
-            save({"params": params, "state": state, "step": np.int64(taken), "history": history.to_arrays()})
-            saved = taken
-
     with Bar(total, taken, progress) as bar:
-        metrics = None
-        for batch in batches(taken) if not stopped else ():
+        coming = Ahead(batches(taken) if not stopped else iter(()))
+        for batch in coming:
             params, state, metrics = step(tx, params, state, batch, jax.random.fold_in(draws, taken))
             taken += 1
             bar.advance()
-            if taken % every == 0 or taken == total:
+            if taken % every == 0 or coming.ended():
                 record(metrics)
-            if stopped or taken % save_every == 0:
-                checkpoint()
+            if save and (stopped or taken % save_every == 0 or coming.ended()):
+                save({"params": params, "state": state, "step": np.int64(taken), "history": history.to_arrays()})
             if stopped:
                 break
-        if metrics is not None and (not history or history.records[-1]["step"] != taken):
-            record(metrics)
-            saved = -1  # a checkpoint of this step lacks the record
-        checkpoint()
+    if total is not None and taken < total and not stopped:
+        warnings.warn(f"fit: the data ended after {taken} of {total} steps. Give more batches, or fewer steps.", stacklevel=2)
     at = gx.eval_params(tx, params, step.optimizer_state(state))
     return Fitted(params, at, state, history, taken, stopped)
 
@@ -155,22 +157,21 @@ def _copied(tree: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, jax.Array) else leaf, tree)
 
 
+def _check_functions(**functions: Any) -> None:
+    for name, function in functions.items():
+        if function is not None and not callable(function):
+            raise TypeError(f"fit: {name} must be a function, got {shown(function)}.")
+
+
 def _check_counts(**counts: tuple[Any, int]) -> None:
     for name, (count, least) in counts.items():
         if count is not None and (not is_whole(count) or count < least):
             raise ValueError(f"fit: {name} must be a whole number of at least {least}, got {count!r}.")
 
 
-def _evaluated(
-    evaluate: Callable[..., Any] | None, step: Step, tx: gx.GradientTransformation, params: PyTree, state: Any
-) -> dict[str, float]:
+def _evaluated(evaluate: Callable[..., Any], params: PyTree, asked: dict[str, PyTree]) -> dict[str, float]:
     """What `evaluate` says, by name: `evaluation`, or `evaluation/accuracy` for a dict."""
-    if evaluate is None:
-        return {}
-    at = gx.eval_params(tx, params, step.optimizer_state(state))
-    found = scalars_of(
-        {"evaluation": evaluate(at, **({"model_state": state["model_state"]} if "model_state" in asked_by(evaluate) else {}))}
-    )
+    found = scalars_of({"evaluation": evaluate(params, **asked)})
     if not found:
         raise TypeError("fit: evaluate must return a scalar or a dict of scalars. Write jnp.mean(...).")
     return found

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradtx import GradientTransformation
-from gradtx._core.trees import path_name
+from gradtx._core.trees import is_trainable, path_name
 from gradtx._core.types import PyTree
 from gradtx.training._import_adam import AdamLeaf, Imported, imported
 from gradtx.training._migrate import check_names
@@ -25,6 +25,7 @@ def from_optax(tx: GradientTransformation, params: PyTree, opt_state: PyTree, *,
     found = [leaf for leaf in jax.tree.leaves(opt_state, is_leaf=_is_adam) if _is_adam(leaf)]
     if not found:
         raise ValueError("from_optax: there is no ScaleByAdamState in the state. Give what optax.adam(...).init or update returned.")
+    fixed = {path_name(path) for path, leaf in jax.tree_util.tree_leaves_with_path(params) if not is_trainable(leaf)}
     leaves: dict[str, AdamLeaf] = {}
     for state in found:
         if np.ndim(state.count) != 0:
@@ -32,6 +33,8 @@ def from_optax(tx: GradientTransformation, params: PyTree, opt_state: PyTree, *,
         seconds = dict(jax.tree_util.tree_leaves_with_path(state.nu))
         for path, first in jax.tree_util.tree_leaves_with_path(state.mu):
             name = path_name(path)
+            if name in fixed:
+                continue
             if name in leaves:
                 raise ValueError(f"from_optax: two ScaleByAdamStates have averages of {name}. Give the one that is meant.")
             first, second = (jnp.asarray(x) for x in (first, seconds[path]))

@@ -8,6 +8,7 @@ import numpy as np
 
 from gradtx import GradientTransformation
 from gradtx._core.call import nearest
+from gradtx._core.kinds import is_whole
 from gradtx._core.trees import path_name
 from gradtx._core.types import PyTree
 from gradtx.training._import_adam import AdamLeaf, Imported, imported
@@ -24,6 +25,8 @@ def from_torch(tx: GradientTransformation, params: PyTree, state_dict: Mapping[s
     decays: averages are rescaled so that the corrected ones stay what they were. `.migration` says what was carried. Nothing is
     unpickled here; load the file with `torch.load(path, weights_only=True)`.
     """
+    if not isinstance(cast(Any, leaves), Mapping):
+        raise TypeError(f"from_torch: leaves must map PyTorch's parameters to paths, got {type(leaves).__name__}.")
     if not isinstance(cast(Any, state_dict), Mapping) or not {"state", "param_groups"} <= set(state_dict):
         raise TypeError(f"from_torch: give optimizer.state_dict(), with 'state' and 'param_groups', got {type(state_dict).__name__}.")
     known = {name: (k, group) for group in state_dict["param_groups"] for k, name in _members(group, leaves)}
@@ -39,7 +42,7 @@ def from_torch(tx: GradientTransformation, params: PyTree, state_dict: Mapping[s
         if target is None:
             continue
         k, group = known[name]
-        path, axes = (target, None) if isinstance(target, str) else target
+        path, axes = _place(target, name)
         if path not in shapes or path in found:
             reason = "was given twice" if path in found else f"is no leaf of the parameters{nearest(path, shapes)}"
             raise ValueError(f"from_torch: {path!r}, for {name}, {reason}.")
@@ -51,6 +54,19 @@ def _members(group: Mapping[str, Any], leaves: Mapping[str | int, Target]) -> li
     """The numbers of a group's parameters, with the names that the caller goes by."""
     by_name = "param_names" in group and any(isinstance(name, str) for name in leaves)
     return list(zip(group["params"], group["param_names"] if by_name else group["params"], strict=True))
+
+
+def _place(target: Any, name: str | int) -> tuple[str, tuple[int, ...] | None]:
+    """The path of a leaf, and the axes to transpose by if there are some."""
+    if isinstance(target, str):
+        return target, None
+    match target:
+        case (str(path), [*axes]) if all(map(is_whole, axes)):
+            return path, tuple(axes)
+        case _:
+            raise TypeError(
+                f"from_torch: {name} goes to the path of a leaf, or to a path and axes such as ('fc/kernel', (1, 0)), got {target!r}."
+            )
 
 
 def _leaf(entry: Any, group: Mapping[str, Any], axes: Any, shape: tuple[int, ...], name: str) -> AdamLeaf:
@@ -65,6 +81,10 @@ def _leaf(entry: Any, group: Mapping[str, Any], axes: Any, shape: tuple[int, ...
         return AdamLeaf(np.zeros(shape), np.zeros(shape), 0, b1, b2)
     first, second = (_array(entry[key]) for key in ("exp_avg", "exp_avg_sq"))
     if axes is not None:
+        if sorted(axes) != list(range(first.ndim)):
+            raise ValueError(
+                f"from_torch: the axes {axes} of {name} must be each of its {first.ndim} axes once, such as (1, 0) for a matrix."
+            )
         first, second = first.transpose(axes), second.transpose(axes)
     return AdamLeaf(first, second, int(entry["step"]), b1, b2)
 

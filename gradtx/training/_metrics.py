@@ -1,6 +1,6 @@
 """What a training step says of itself."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +38,14 @@ class Metrics(NamedTuple):
 
 def scalars_of(tree: PyTree) -> dict[str, float]:
     """The real scalar leaves of a tree as Python floats, by their paths."""
-    leaves = [(path, leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree) if jnp.shape(leaf) == () and is_real(leaf)]
+    leaves = [(path, leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree) if _is_number(leaf)]
     numbers = jax.device_get([leaf for _, leaf in leaves])
     names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise ValueError(f"Two of the metrics are called {twice}. Give one of them another name.")
     return {name: float(number) for name, number in zip(names, numbers, strict=True)}
+
+
+def _is_number(leaf: Any) -> bool:
+    return (hasattr(leaf, "dtype") or isinstance(leaf, bool | int | float)) and jnp.shape(leaf) == () and is_real(leaf)

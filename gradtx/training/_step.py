@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 import gradtx as gx
+from gradtx._core.trees import path_name
 from gradtx._core.types import PyTree
 from gradtx.training._accumulation import in_micro_batches
 from gradtx.training._loss import Loss, asked_by
@@ -79,7 +80,16 @@ class Step:
             raise TypeError("The loss asks for a key: write step(tx, params, state, batch, key), with a new key for each step.")
         if self._keeps and not (isinstance(state, dict) and "optimizer" in state):
             raise TypeError("This step keeps more than the optimizer's state: write state = step.init(tx, params), not tx.init(params).")
-        return self._compiled(tx, params, state, batch, key, extras)
+        try:
+            return self._compiled(tx, params, state, batch, key, extras)
+        except RuntimeError as error:
+            twice = _twice({"params": params, "state": state}) if "donate the same buffer" in str(error) else ()
+            if not twice:
+                raise
+            raise ValueError(
+                f"{' and '.join(twice)} are one array, whose place the step cannot give to two. Copy one of them, or write "
+                "make_step(..., donate=False): they train apart either way. For tied weights keep one leaf, and use it twice in the loss."
+            ) from error
 
     def _run(self, tx: Any, params: PyTree, state: Any, batch: PyTree, key: Any, extras: dict[str, Any]) -> tuple[PyTree, PyTree, Metrics]:
         before = {"optimizer": state} if not self._keeps else state
@@ -118,6 +128,15 @@ class Step:
     def _norm(self, gradient: PyTree) -> jax.Array:
         wide = jax.tree.map(lambda g: jnp.abs(g).astype(jnp.promote_types(jnp.abs(g).dtype, jnp.float32)), gradient)
         return gx.gradient_norm(wide, wide, None)
+
+
+def _twice(tree: PyTree) -> tuple[str, ...]:
+    """The paths of the leaves that are the first array to stand in several places."""
+    paths: dict[int, list[str]] = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        if isinstance(leaf, jax.Array):
+            paths.setdefault(id(leaf), []).append(path_name(path))
+    return tuple(next((found for found in paths.values() if len(found) > 1), ()))
 
 
 def _differentiated(loss: Loss, params: PyTree, scale: Any) -> Callable[..., Any]:
