@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import gradtx as gx
-from gradtx import training
+from gradtx import sharding, training
 
 PARAMS = {"k": jnp.linspace(-1, 1, 64).reshape(8, 8), "b": jnp.linspace(0, 1, 3)}
 
@@ -53,6 +53,33 @@ def test_training_goes_on(tmp_path, name):
     assert all("of_one" in path for path in found.migration.dropped)  # two groups with one weight each become one
     close(run(after, found.state, 3, 1)[0], run(before, state, 3, 1)[0])
     assert int(found.state["step"]) == 3
+
+
+WRAPPED = {
+    "average": gx.average,
+    "uniform_average": gx.uniform_average,
+    "lookahead": gx.lookahead,
+    "accumulate": lambda tx: gx.accumulate(tx, 2),
+    "every": lambda tx: gx.every(2, tx),
+    "skip_nonfinite": gx.skip_nonfinite,
+    "skip_spikes": gx.skip_spikes,
+    "masked": lambda tx: gx.masked("*", tx),
+    "two": lambda tx: gx.average(gx.skip_spikes(tx)),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_what_stands_around_an_optimizer_comes_and_goes_and_its_averages_stay(tmp_path, name):
+    adam, wrapped = gx.adam(1e-3), WRAPPED[name](gx.adam(1e-3))
+    state, there = moved(tmp_path, adam, wrapped)
+    assert not any("adam" in path for path in (*there.migration.created, *there.migration.dropped))
+    inner = there.state
+    while "adam" not in inner:
+        inner = inner.get("inner") or next(inner[key] for key in WRAPPED if key in inner)
+    jax.tree.map(np.testing.assert_array_equal, inner["adam"], state["adam"])
+    _, back = moved(tmp_path, wrapped, adam, state=there.state)
+    assert not back.migration.created
+    jax.tree.map(np.testing.assert_array_equal, back.state["adam"], state["adam"])
 
 
 CODECS = [None, gx.int8(smallest=4), gx.bfloat16(), gx.companded(smallest=4)]
@@ -316,6 +343,34 @@ def test_a_model_that_is_partly_frozen_has_averages_of_the_rest():
     optimizer.step()
     imported = training.from_torch(ours, PARAMS, optimizer.state_dict(), {0: "k"})
     assert int(imported.state["step"]) == 1
+    averaged = gx.average(ours)
+    found = training.from_optax(averaged, PARAMS, state)
+    again, _ = averaged.update(gradients(3), found.state, PARAMS)
+    close(again, updates)
+
+
+def test_a_state_that_is_carried_over_lies_with_its_parameters(tmp_path):
+    mesh = jax.make_mesh((4,), ("x",), devices=jax.devices()[:4])
+    spread = jax.NamedSharding(mesh, jax.P("x"))
+    params = {"w": jax.device_put(jnp.arange(16.0), spread)}
+    before, after = gx.adam(1e-3), gx.chain(gx.clip_by_global_norm(1.0), gx.adamw(1e-3))
+    _, state = before.update(params, before.init(params), params)
+    training.save(tmp_path, step=1, tx=before, params=params, state=state)
+    expected = training.restore(tmp_path, tx=after, migrate=True).state
+    layout = sharding.state_shardings(after, params, mesh)
+    like = jax.tree.map(lambda leaf, at: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=at), expected, layout)
+    for found in (
+        training.restore(tmp_path, tx=after, params=params, migrate=True),
+        training.restore(tmp_path, tx=after, params=params, state=like, migrate=True),
+    ):
+        jax.tree.map(np.testing.assert_array_equal, found.state, expected)
+        assert all(
+            leaf.sharding.is_equivalent_to(at, leaf.ndim) for leaf, at in zip(*map(jax.tree.leaves, (found.state, layout)), strict=True)
+        )
+    kept = training.restore(tmp_path, params=params).state
+    assert all(
+        leaf.sharding.is_equivalent_to(at.sharding, leaf.ndim) for leaf, at in zip(*map(jax.tree.leaves, (kept, state)), strict=True)
+    )
 
 
 def test_a_tie_that_ties_nothing_is_an_error(tmp_path):

@@ -112,20 +112,25 @@ class Slots:
     def _meaning(self, slot: tuple[str, ...]) -> tuple[Any, ...]:
         """The slot without what stands around its part: optimizers, groups, codecs, wrappers that change nothing for it."""
         inner = {k + 1 for k, name in enumerate(slot) if _base(name) in TRANSPARENT and (*slot, "")[k + 1] == "inner"}
-        kept = tuple(self._token(name) for k, name in enumerate(slot) if not self._passes(name) and k not in inner)
-        meant = any(name in self.labels and not self._passes(name) for name in slot)
-        last = next((k for k in reversed(range(len(slot))) if _base(slot[k]) in TRANSPARENT), 0)
-        return kept if meant or slot == ("step",) else tuple(self._token(name) for name in slot[last:])
+        kept = tuple(self._token(slot, k) for k in range(len(slot)) if not self._passes(slot, k) and k not in inner)
+        meant = any(name in self.labels and not self._passes(slot, k) for k, name in enumerate(slot))
+        last = next((k for k in reversed(range(len(slot) - 1)) if _base(slot[k]) in TRANSPARENT), 0)
+        return kept if meant or slot == ("step",) else tuple(self._token(slot, k) for k in range(last, len(slot)))
 
-    def _passes(self, name: str) -> bool:
-        part = self.labels.get(name, self.labels.get(_base(name)))
+    def _part(self, slot: tuple[str, ...], k: int) -> Any:
+        """The part that a name on the way to a slot is of. Wrappers keep more than one thing: the last name is none of theirs."""
+        part = self.labels.get(slot[k], self.labels.get(_base(slot[k])))
+        return None if part is not None and part.form.name in TRANSPARENT and k == len(slot) - 1 else part
+
+    def _passes(self, slot: tuple[str, ...], k: int) -> bool:
+        part = self._part(slot, k)
         if part is None:
-            return _base(name) == "chain"
-        return _base(name) == "stored" or part.form.name in TRANSPARENT or part.form.renames or _is_scope(part)
+            return _base(slot[k]) == "chain"
+        return _base(slot[k]) == "stored" or part.form.name in TRANSPARENT or part.form.renames or _is_scope(part)
 
-    def _token(self, name: str) -> Any:
+    def _token(self, slot: tuple[str, ...], k: int) -> Any:
         """A part by its factory and what it is told in words, so that another statistic under the same name is another."""
-        part = self.labels.get(name, self.labels.get(_base(name)))
+        part, name = self._part(slot, k), slot[k]
         if part is None:
             return name
         words = {key: value for key, value in part.arguments.items() if isinstance(value, str | bool) and key not in ("where", "name")}

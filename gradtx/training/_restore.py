@@ -9,6 +9,7 @@ from typing import Any, cast
 import jax
 
 from gradtx import GradientTransformation, from_spec
+from gradtx._core.placement import beside
 from gradtx._core.trees import structure_as_text
 from gradtx._core.types import PyTree
 from gradtx.training._checkpoint_directory import ORBAX, checkpoints, is_single
@@ -91,14 +92,15 @@ def restore(
             raise ValueError("restore: migrate is for another optimizer than the saved one. Write restore(..., tx=..., migrate=...).")
         before = _optimizer(header["about"], found)
         kept, migration = _migrated(before, plain_tree(saved["state"]), tx, _needed(own_params, params), {} if migrate is True else migrate)
-        return Checkpoint(**common, state=_like(kept, state), damaged=damaged, migration=migration)
+        return Checkpoint(**common, state=_like(kept, state, own_params), damaged=damaged, migration=migration)
     if tx is not None:
         _check_same(header["about"], tx, found)
     like = state
     named_alike = params is not None or all(kind in ("key", "index") for leaf in saved.get("params", ()) for kind, _ in leaf.path)
     if like is None and own_tx is not None and own_params is not None and named_alike:
         like = abstract_state(own_tx, own_params, members_in(plain_tree([leaf for leaf in saved["state"] if leaf.name == "state/step"])))
-    return Checkpoint(**common, state=_tree(saved, "state", like, found), damaged=damaged)
+    kept = _tree(saved, "state", like, found)
+    return Checkpoint(**common, state=beside(own_params, kept) if state is None else kept, damaged=damaged)
 
 
 def _migrated(before: Any, state: PyTree, tx: GradientTransformation, params: PyTree, ties: Mapping[str, str]) -> tuple[PyTree, Migration]:
@@ -133,9 +135,9 @@ def _by_tree(leaves: list[SavedLeaf], header: dict[str, Any]) -> dict[str, list[
     return {name: [leaf for leaf in leaves if leaf.name.split("/")[0] == name] for name in header["trees"]}
 
 
-def _like(state: PyTree, like: PyTree) -> PyTree:
-    """The state as the leaves of `like` are, and where they lie."""
-    return state if like is None else fitted(saved_leaves(state, "state"), like, "state", "the state carried over")
+def _like(state: PyTree, like: PyTree, params: PyTree) -> PyTree:
+    """The state as the leaves of `like` are, and where they lie; where there is none, beside the parameters."""
+    return beside(params, state) if like is None else fitted(saved_leaves(state, "state"), like, "state", "the state carried over")
 
 
 def _read(
