@@ -54,7 +54,7 @@ bench: $(VENV)/.test
 	$(BIN)/python tests/benchmarks
 
 clean:
-	rm -rf $(VENV) .venvs site out
+	rm -rf $(VENV) .venvs .pytest_cache site out
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)

@@ -3,6 +3,8 @@
 import collections
 import gc
 import os
+import pathlib
+import shutil
 
 import pytest
 
@@ -15,10 +17,26 @@ FLAGS = ("--xla_force_host_platform_device_count=8", *(() if os.environ.get("OPT
 os.environ["XLA_FLAGS"] = " ".join((*FLAGS, os.environ.get("XLA_FLAGS", ""))).strip()
 
 
+# A third of the programs are compiled before, by the other processes of a run or by this one before it forgot them, and all of them in
+# a run behind which nothing has changed. What they are is in their keys: program, flags, versions.
+PROGRAMS = pathlib.Path(__file__).parents[1] / ".pytest_cache/programs"
+MOST = 2**30
+"""The bytes of programs with which a run begins; more are thrown away."""
+
 import jax  # noqa: E402 (it reads the flags)
+
+jax.config.update("jax_compilation_cache_dir", str(PROGRAMS))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_enable_xla_caches", "none")
 
 FINISHED: list[None] = []
 """One entry for each test that this process has finished."""
+
+
+def pytest_configure(config):
+    """Begin without programs where there are too many; processes that share a run leave that to the one that began it."""
+    if not hasattr(config, "workerinput") and PROGRAMS.is_dir() and sum(file.stat().st_size for file in PROGRAMS.iterdir()) > MOST:
+        shutil.rmtree(PROGRAMS)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -128,6 +128,33 @@ def test_a_population_on_devices_is_the_same_with_explicit_axes_and_stays_there(
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4), jax.device_get(found), jax.device_get(expected))
 
 
+def test_a_population_reads_data_that_lie_on_the_mesh_and_says_where_jax_cannot():
+    mesh = jax.make_mesh((8,), ("x",), axis_types=(jax.sharding.AxisType.Explicit,))
+    options = {"rounds": 2, "steps": 2, "exploit": 0.25}
+
+    def reading(data, rows):
+        def loss(w):
+            return jnp.mean((data * w - 1) ** 2)
+
+        def advance(tx, carry, key):
+            seen = data[jax.random.randint(key, (), 0, 16)] if rows else 0.0
+            updates, state = tx.update(jax.grad(loss)(carry[0]) + 0 * seen, carry[1], carry[0])
+            return gx.apply_updates(carry[0], updates), state
+
+        return sweep.Run(lambda tx, key: (jnp.zeros(()), tx.init(jnp.zeros(()))), advance, lambda tx, carry: loss(carry[0]))
+
+    many = jax.vmap(gx.sgd)(RATES[:8])
+    expected = sweep.population(reading(jnp.linspace(0, 1, 16), False), many, KEY, **options)
+    with jax.set_mesh(mesh):
+        data, spread = jnp.linspace(0, 1, 16), jax.device_put(jax.device_get(many), jax.P("x"))
+        found = sweep.population(reading(data, False), spread, KEY, **options)
+        np.testing.assert_allclose(jax.device_get(found.scores), expected.scores, rtol=1e-5)
+        with pytest.raises(TypeError, match=r"such as picking by an index. Put members and data on .*AxisType.Auto"):
+            sweep.population(reading(data, True), spread, KEY, **options)
+        found = sweep.population(reading(data, True), jax.device_get(many), KEY, **options)
+        np.testing.assert_allclose(jax.device_get(found.scores), expected.scores, rtol=1e-5)
+
+
 def evolved(**options):
     options = {"rounds": 6, "steps": 5, "exploit": 0.25, **options}
     return sweep.population(RUN, jax.vmap(gx.sgd)(RATES[:8]), KEY, **options)

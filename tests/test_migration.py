@@ -9,6 +9,7 @@ import torch
 
 import gradtx as gx
 from gradtx import sharding, training
+from gradtx._core.trees import path_name
 
 PARAMS = {"k": jnp.linspace(-1, 1, 64).reshape(8, 8), "b": jnp.linspace(0, 1, 3)}
 
@@ -386,3 +387,78 @@ def test_what_is_not_trained_has_no_averages_to_carry():
     state = optax.adam(1e-3).init(params)
     found = training.from_optax(gx.adam(1e-3), params, state)
     assert jax.tree.structure(found.state) == jax.tree.structure(gx.adam(1e-3).init(params))
+
+
+THAWED = {
+    "average": (gx.freeze("b", gx.average(gx.adamw(1e-2), 0.9)), gx.average(gx.adamw(1e-2), 0.9)),
+    "uniform_average": (gx.freeze("b", gx.uniform_average(gx.adamw(1e-2))), gx.uniform_average(gx.adamw(1e-2))),
+    "a group": (gx.partition(("k", gx.average(gx.adamw(1e-2), 0.9)), (None, gx.adamw(1e-3))), gx.average(gx.adamw(1e-2), 0.9)),
+}
+
+
+@pytest.mark.parametrize("name", THAWED)
+def test_a_leaf_whose_average_is_new_is_evaluated_as_it_is(tmp_path, name):
+    before, after = THAWED[name]
+    params = PARAMS
+    state = before.init(params)
+    for k in range(5):
+        updates, state = before.update(gradients(k), state, params)
+        params = gx.apply_updates(params, updates)
+    path = training.save(tmp_path / "one.npz", tx=before, params=params, state=state)
+    found = training.restore(path, params=params, tx=after, migrate=True)
+    at = gx.eval_params(after, params, found.state)
+    np.testing.assert_allclose(at["b"], params["b"], rtol=1e-6)
+    np.testing.assert_allclose(at["k"], gx.eval_params(before, params, state)["k"], rtol=1e-6)
+    assert any("as if the parameter had always been what it is" in note for note in found.migration.notes.values())
+
+
+LINEAR = gx.adamw(gx.linear_schedule(1e-2, 0.0, 20))
+INNER = gx.accumulate(LINEAR, 4)
+COUNTS = {
+    "accumulate": (INNER, LINEAR, {"step": 4}),
+    "average of it": (gx.average(INNER), gx.average(LINEAR), {"step": 4}),
+    "out of two": (gx.skip_nonfinite(INNER), LINEAR, {"step": 4}),
+    "a slow copy": (gx.lookahead(INNER), gx.lookahead(LINEAR), {"step": 4}),
+    "frozen": (gx.freeze("b", INNER), LINEAR, {"step": 4}),
+    "every": (gx.average(gx.every(4, LINEAR)), gx.average(LINEAR), {"step": 4}),
+    "behind a clip": (gx.chain(gx.clip(1.0), INNER), LINEAR, {"step": 4}),
+    "into one": (LINEAR, INNER, {"step": 16, "accumulate/taken": 16}),
+    "one more around": (
+        INNER,
+        gx.skip_nonfinite(INNER),
+        {"step": 16, "skip_nonfinite/taken": 16, "skip_nonfinite/inner/accumulate/taken": 4},
+    ),
+    "one less around": (gx.skip_nonfinite(INNER), INNER, {"step": 16, "accumulate/taken": 4}),
+    "the same groups": (gx.partition(("k", INNER), (None, LINEAR)),) * 2 + ({"step": 16, "partition/accumulate/taken": 4},),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_schedules_go_on_at_the_step_at_which_they_were(tmp_path, name):
+    before, after, expected = COUNTS[name]
+    _, found = moved(tmp_path, before, after, state=run(before, before.init(PARAMS), steps=16)[1])
+    paths = {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(found.state)}
+    assert {path: int(leaf) for path, leaf in paths.items() if path.split("/")[-1] in ("step", "taken")} == expected
+    assert "step" not in found.migration.notes
+
+
+def test_groups_that_counted_their_own_steps_are_named_where_they_end(tmp_path):
+    groups = gx.partition(("k", INNER), (None, LINEAR))
+    _, found = moved(tmp_path, groups, LINEAR, state=run(groups, groups.init(PARAMS), steps=16)[1])
+    assert "may be at another one: partition/accumulate/taken" in found.migration.notes["step"]
+
+
+@pytest.mark.parametrize("placed", [True, False], ids=["placed", "plain"])
+def test_a_checkpoint_is_read_where_a_mesh_with_explicit_axes_is_set(tmp_path, placed):
+    mesh = jax.make_mesh((8,), ("x",), axis_types=(jax.sharding.AxisType.Explicit,))
+    tx = gx.adamw(1e-3)
+    with jax.set_mesh(mesh):
+        params = {"w": jnp.ones((8, 4))}
+        params = jax.device_put(params, jax.NamedSharding(mesh, jax.P("x"))) if placed else params
+        training.save(tmp_path, step=1, tx=tx, params=params, state=tx.init(params))
+        options = ({}, {"params": params}, {"params": params, "tx": tx}, {"params": params, "state": jax.eval_shape(tx.init, params)})
+        for given in (*options, {"params": params, "tx": gx.adam(1e-3), "migrate": True}):
+            found = training.restore(tmp_path, **given)
+            np.testing.assert_array_equal(found.params["w"], 1)
+            slots = [leaf for leaf in jax.tree.leaves(found.state) if leaf.ndim]
+            assert not given or all(leaf.sharding.is_equivalent_to(params["w"].sharding, 2) for leaf in slots)

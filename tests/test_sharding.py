@@ -11,7 +11,7 @@ import pytest
 import gradtx as gx
 from gradtx.sharding import bytes_per_device, collectives, layout, state_shardings
 from gradtx.testing._compare import close
-from gradtx.training import make_step
+from gradtx.training import fit, make_step
 
 P = jax.P
 SHAPES = {"a": (128, 384), "c": (256, 512), "b": (256,), "n": (512,)}
@@ -247,6 +247,56 @@ def test_asynchronous_operations_count_their_results():
     found = collectives(Compiled())
     assert (found["all-gather"].operations, found["all-gather"].arrays, found["all-gather"].bytes) == (1, 2, 160)
     assert (found["all-reduce"].operations, found["all-reduce"].bytes) == (1, 24)
+
+
+@pytest.mark.parametrize("kind", [jax.sharding.AxisType.Auto, jax.sharding.AxisType.Explicit], ids=["auto", "explicit"])
+def test_a_step_leaves_parameters_and_state_where_they_lie(kind):
+    """ZeRO stage 1: without being told, a compiler spreads the parameters as their state is spread."""
+    mesh = jax.make_mesh((8,), ("x",), axis_types=(kind,))
+    rows = np.random.default_rng(0).normal(size=(16, 8)).astype(np.float32)
+    batch = jax.device_put(rows, jax.NamedSharding(mesh, P("x")))
+    params = jax.device_put({"w": np.ones((8, 4), np.float32), "b": np.ones(8, np.float32)}, jax.NamedSharding(mesh, P()))
+    tx = gx.adamw(0.1)
+    shardings = state_shardings(tx, params, mesh, zero="x")
+    step = make_step(lambda params, batch: jnp.mean((batch @ params["w"]) ** 2) + jnp.sum(params["b"] ** 2))
+    alone = jax.tree.map(np.asarray, params)
+    moved, state = params, jax.jit(tx.init, out_shardings=shardings)(params)
+    expected, other = alone, tx.init(alone)
+    for _ in range(3):
+        moved, state, _ = step(tx, moved, state, batch)
+        expected, other, _ = step(tx, expected, other, rows)
+    assert all(leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves(moved))
+    assert all(leaf.sharding.is_equivalent_to(at, leaf.ndim) for leaf, at in zip(*map(jax.tree.leaves, (state, shardings)), strict=True))
+    close(jax.device_get(moved), jax.device_get(expected), rtol=1e-5, atol=1e-6)
+
+
+def test_rows_of_aux_come_back_on_meshes_of_both_kinds_of_axes():
+    mesh = jax.make_mesh((4, 2), ("data", "model"), axis_types=(jax.sharding.AxisType.Explicit, jax.sharding.AxisType.Auto))
+    rows = np.arange(48, dtype=np.float32) / 48
+    params, tx = {"w": jax.device_put(jnp.ones(()), jax.NamedSharding(mesh, P()))}, gx.sgd(0.1)
+
+    def loss(params, rows):
+        error = params["w"] * rows - 1
+        return jnp.mean(error**2), error
+
+    step = make_step(loss, has_aux=True, micro_batches=5)
+    metrics = step(tx, params, tx.init(params), jax.device_put(rows, jax.NamedSharding(mesh, P("data"))))[2]
+    np.testing.assert_allclose(metrics.aux, rows - 1)
+
+
+@pytest.mark.parametrize("batch_size", [16, 12])
+@pytest.mark.parametrize("kind", [jax.sharding.AxisType.Auto, jax.sharding.AxisType.Explicit], ids=["auto", "explicit"])
+def test_fit_takes_batches_of_arrays_that_are_spread(kind, batch_size):
+    mesh = jax.make_mesh((8,), ("x",), axis_types=(kind,))
+    rows = np.random.default_rng(0).normal(size=(32, 3)).astype(np.float32)
+
+    def trained(params, data):
+        return fit(lambda params, batch: jnp.mean((batch @ params["w"]) ** 2), gx.sgd(0.1), params, data, batch_size=batch_size, steps=3)
+
+    params = {"w": np.ones(3, np.float32)}
+    spread = jax.device_put(rows, jax.NamedSharding(mesh, P("x")))
+    found = trained(jax.device_put(params, jax.NamedSharding(mesh, P())), spread)
+    np.testing.assert_allclose(found.params["w"], trained(params, rows).params["w"], rtol=1e-5)
 
 
 @pytest.mark.parametrize("count", [2, 3, 8, 16])

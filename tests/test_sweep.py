@@ -694,3 +694,27 @@ def test_numbers_of_eight_bits_diverge_and_are_kept(tmp_path):
 def test_whole_numbers_that_would_wrap_are_refused():
     with pytest.raises(ValueError, match="whole numbers that int32 does not hold, such as 1099511627776"):
         sw.sweep(lambda tx, s: {"loss": s}, sw.grid(gx.sgd, learning_rate=[0.1, 0.2]), sw.paired(np.array([2**40, 1])), progress=False)
+
+
+def test_a_sweep_goes_on_with_another_number_of_devices(tmp_path):
+    eight = jax.make_mesh((8,), ("members",))
+    four = jax.make_mesh((4,), ("members",), devices=jax.devices()[:4])
+    start = jnp.ones(())
+
+    def go(**options):
+        return sw.sweep(train, MOMENTUM, start, chunk=4, directory=tmp_path, progress=False, **options)
+
+    with jax.set_mesh(eight):
+        whole = go()
+    (tmp_path / "group-0-from-000004.npz").unlink()
+    with jax.set_mesh(four):
+        assert np.allclose(go().curve("loss"), whole.curve("loss"), rtol=1e-5, equal_nan=True)
+    start = jax.device_put(start, jax.NamedSharding(four, jax.P()))
+    assert np.allclose(go(mesh=four).curve("loss"), whole.curve("loss"), rtol=1e-5, equal_nan=True)
+
+
+def test_data_that_a_directory_cannot_hold_still_are_named(tmp_path):
+    mesh = jax.make_mesh((8,), ("members",), axis_types=(jax.sharding.AxisType.Explicit,))
+    start = jax.device_put(jnp.ones(()), jax.NamedSharding(mesh, jax.P()))
+    with pytest.raises(TypeError, match=r"reads an array from outside .* Give it as an argument"):
+        sw.sweep(lambda tx: train(tx, start), MOMENTUM, mesh=mesh, directory=tmp_path, progress=False)

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._bases.turns import in_turn
-from gradtx._core.matrices import check_matrices, gathered, product, whole
+from gradtx._core.layouts import whole
+from gradtx._core.matrices import check_matrices, gathered, product
 from gradtx._core.numerics import averaged, cut_off, filled, largest_root, root
 from gradtx._core.transformation import transformation
 from gradtx._core.types import Count, Decay, Positive, PyTree

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._bases.turns import in_turn
-from gradtx._core.matrices import check_matrices, gathered, product, whole
+from gradtx._core.layouts import whole
+from gradtx._core.matrices import check_matrices, gathered, product
 from gradtx._core.numerics import cut_off, leafwise
 from gradtx._core.transformation import Moment, transformation
 from gradtx._core.types import Count, PyTree

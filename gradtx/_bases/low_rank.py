@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._bases.turns import in_turn
-from gradtx._core.matrices import check_matrices, gathered, whole
+from gradtx._core.layouts import whole
+from gradtx._core.matrices import check_matrices, gathered
 from gradtx._core.numerics import cut_off, leafwise
 from gradtx._core.transformation import transformation
 from gradtx._core.types import Count, PyTree

@@ -6,7 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.matrices import alike, placed, whole
+from gradtx._core.layouts import placed, whole
+from gradtx._core.matrices import alike
 from gradtx._core.types import PyTree
 
 Refresh = Callable[[jax.Array, jax.Array], Any]

@@ -5,7 +5,8 @@ from typing import Any
 import jax
 
 from gradtx._core.flow import Flow
-from gradtx._core.matrices import gathered, placed, product, whole
+from gradtx._core.layouts import placed, whole
+from gradtx._core.matrices import gathered, product
 from gradtx._core.numerics import cut_off
 from gradtx._core.types import PyTree
 

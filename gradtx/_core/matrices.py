@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from gradtx._core.layouts import placed, whole
 from gradtx._core.numerics import matched, root
 from gradtx._core.trees import path_name
 from gradtx._core.types import PyTree
@@ -82,19 +83,6 @@ def _shared_out(stack: jax.Array, axis: str | None) -> jax.Array:
     return (jax.sharding.reshard if explicit or spread else jax.lax.with_sharding_constraint)(filled, where)
 
 
-def whole(leaf: jax.Array) -> jax.Array:
-    """The leaf on every device, where a mesh with explicit axes wants to be told; elsewhere the compiler decides."""
-    sharding = jax.typeof(leaf).sharding
-    return jax.sharding.reshard(leaf, jax.NamedSharding(sharding.mesh, jax.P(*(None for _ in leaf.shape)))) if any(sharding.spec) else leaf
-
-
-def every_layer(leaf: jax.Array) -> jax.Array:
-    """The leaf with all of its first axis on every device, where a mesh with explicit axes wants to be told."""
-    sharding = jax.typeof(leaf).sharding
-    spread = any(sharding.spec[:1])
-    return jax.sharding.reshard(leaf, jax.NamedSharding(sharding.mesh, jax.P(None, *sharding.spec[1:]))) if spread else leaf
-
-
 def gathered(leaf: jax.Array) -> jax.Array:
     """The leaf with its rows and columns picked one by one, so that it does not matter where it lies, or will lie.
 
@@ -104,12 +92,6 @@ def gathered(leaf: jax.Array) -> jax.Array:
     for axis, size in enumerate(leaf.shape):
         leaf = jnp.take(leaf, jax.lax.optimization_barrier(jnp.arange(size)), axis=axis, mode="clip")
     return leaf
-
-
-def placed(leaf: jax.Array, like: jax.Array) -> jax.Array:
-    """The leaf where another one of its shape lies, where that was told."""
-    sharding = jax.typeof(like).sharding
-    return jax.sharding.reshard(leaf, sharding) if any(sharding.spec) else leaf
 
 
 def over_norm(x: jax.Array, eps: Any, factor: Any = 1.0, axes: tuple[int, ...] = (-2, -1)) -> jax.Array:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.kinds import is_traced
-from gradtx._core.matrices import placed
+from gradtx._core.layouts import placed
 from gradtx._core.types import PyTree
 
 
@@ -29,10 +29,12 @@ def beside(params: PyTree, state: PyTree) -> PyTree:
     owner = owners(params)
 
     def spread(path: tuple[Any, ...], leaf: Any) -> Any:
-        if is_traced(leaf) or leaf.sharding.device_set == everywhere.device_set:
+        if not isinstance(leaf, jax.Array) or is_traced(leaf):
             return leaf
         own = owner(path, leaf)
-        return jax.device_put(leaf, everywhere if own is None else own.sharding)
+        if own is None:
+            return leaf if leaf.sharding.device_set == everywhere.device_set else jax.device_put(leaf, everywhere)
+        return leaf if leaf.sharding.is_equivalent_to(own.sharding, leaf.ndim) else jax.device_put(leaf, own.sharding)
 
     return jax.tree_util.tree_map_with_path(spread, state)
 

@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.matrices import every_layer, placed, whole
+from gradtx._core.layouts import every_layer, placed, whole
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,8 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.matrices import check_matrices, gathered, placed, product, whole
+from gradtx._core.layouts import placed, whole
+from gradtx._core.matrices import check_matrices, gathered, product
 from gradtx._core.numerics import cut_off, leafwise, root
 from gradtx._core.random import leaf_keys
 from gradtx._core.transformation import transformation

@@ -7,7 +7,8 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.matrices import gathered, placed, product, whole
+from gradtx._core.layouts import placed, whole
+from gradtx._core.matrices import gathered, product
 from gradtx._core.numerics import cut_off, matched, root, widest
 from gradtx._core.random import leaf_keys, normal_like
 from gradtx._core.transformation import transformation

@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradtx._core.matrices import gathered, placed, whole
+from gradtx._core.layouts import placed, whole
+from gradtx._core.matrices import gathered
 from gradtx._core.numerics import leafwise
 from gradtx._core.transformation import stateless, transformation
 from gradtx._core.types import Fraction

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.flow import Flow
-from gradtx._core.matrices import gathered, placed, whole
+from gradtx._core.layouts import placed, whole
+from gradtx._core.matrices import gathered
 from gradtx._core.transformation import GradientTransformation, transformation
 from gradtx._core.types import PyTree
 

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.flow import Flow
-from gradtx._core.matrices import every_layer, gathered, placed
+from gradtx._core.layouts import every_layer, placed
+from gradtx._core.matrices import gathered
 from gradtx._core.placement import owners
 from gradtx._core.selection import Where
 from gradtx._core.shares import joined, joined_flow, only, without_empty

@@ -11,7 +11,7 @@ import numpy as np
 
 import gradtx as gx
 from gradtx._core.kinds import random_key
-from gradtx._core.layouts import laid_out
+from gradtx._core.layouts import laid_out, placed, placed_along, whole
 from gradtx._core.types import Key, PyTree
 from gradtx.sweep._coordinates import Coordinate, coordinates, replaced
 from gradtx.sweep._run import Run, check_whole, comparable, count_of, scored
@@ -71,24 +71,25 @@ def population(
     else:
         chosen = coordinates(optimizers, explore, "population")
     optimizers = jax.tree.map(jnp.asarray, optimizers)
-    return Population(*_evolved(run, chosen, rounds, steps, copied, optimizers, random_key(key, "population: key"), jnp.asarray(factors)))
+    drawn = random_key(key, "population: key"), jnp.asarray(factors)
+    try:
+        return Population(*_evolved(run, chosen, rounds, steps, copied, optimizers, *drawn))
+    except Exception as error:
+        if type(error).__name__ != "ShardingTypeError":  # which JAX does not publish
+            raise
+        raise TypeError(
+            "population: JAX does not map all that run does over members on a mesh with explicit axes, such as picking by an index. Put "
+            'members and data on jax.make_mesh((8,), ("members",), axis_types=(jax.sharding.AxisType.Auto,)), or the members on no mesh.'
+        ) from error
 
 
 @functools.partial(jax.jit, static_argnames=("run", "chosen", "rounds", "steps", "copied"))
 def _evolved(
-    run: Run, chosen: tuple[Coordinate, ...], rounds: int, steps: int, copied: int, optimizers: Any, *rest: Any
-) -> tuple[Any, ...]:
-    """The population, whose members stay where they are: the compiler sends around what they copy."""
-    evolve = functools.partial(_in_rounds, run, chosen, rounds, steps, copied)
-    sharding = jax.typeof(jax.tree.leaves(optimizers)[0]).sharding
-    by_member, by_round = (jax.NamedSharding(sharding.mesh, jax.P(*axes, sharding.spec[0])) for axes in ((), (None,)))
-    return laid_out(evolve, (by_member, by_member, by_round, by_round, by_round), optimizers, *rest)
-
-
-def _in_rounds(
     run: Run, chosen: tuple[Coordinate, ...], rounds: int, steps: int, copied: int, optimizers: Any, key: jax.Array, factors: jax.Array
 ) -> tuple[Any, ...]:
-    count = len(jax.tree.leaves(optimizers)[0])
+    like = jax.tree.leaves(optimizers)[0]
+    count = len(like)
+    members = functools.partial(jax.tree.map, lambda leaf: placed_along(leaf, like))
     starting, training, choosing = jax.random.split(key, 3)
 
     def one_round(carry: Any, k: Any) -> tuple[Any, Any]:
@@ -97,21 +98,25 @@ def _in_rounds(
         first = k == 0
         parents = jnp.where(first, jnp.arange(count), parents)
         optimizers = jax.tree.map(lambda old, new: jnp.where(first, old, new), optimizers, moved)
-        carries = jax.tree.map(lambda leaf: leaf[parents], carries)
+        carries = _taken_over(carries, parents)
 
         def train(tx: Any, carry: PyTree, member: Any) -> tuple[PyTree, jax.Array]:
             carry = run.after(tx, carry, jax.random.fold_in(training, member), k * steps, steps)
             return carry, comparable(scored(run, tx, carry))
 
-        carries, scores = jax.vmap(train)(optimizers, carries, jnp.arange(count))
+        carries, scores = members(jax.vmap(train)(optimizers, carries, members(jnp.arange(count))))
         return (optimizers, carries, scores), (scores, parents, optimizers)
 
-    carries = jax.vmap(run.start)(optimizers, jax.random.split(starting, count))
+    carries = members(jax.vmap(run.start)(optimizers, members(jax.random.split(starting, count))))
     abstract = jax.eval_shape(jax.vmap(lambda tx, carry: scored(run, tx, carry)), optimizers, carries)
-    (optimizers, carries, _), history = jax.lax.scan(
-        one_round, (optimizers, carries, jnp.zeros(abstract.shape, abstract.dtype)), jnp.arange(rounds)
-    )
+    scores = members(jnp.zeros(abstract.shape, abstract.dtype))
+    (optimizers, carries, _), history = jax.lax.scan(one_round, (optimizers, carries, scores), jnp.arange(rounds))
     return optimizers, carries, *history
+
+
+def _taken_over(batch: PyTree, parents: jax.Array) -> PyTree:
+    """For each member what its parent has, where the member lies."""
+    return jax.tree.map(lambda leaf: laid_out(lambda leaf, rows: leaf[rows], jax.typeof(leaf).sharding, leaf, parents), batch)
 
 
 def _succeeded(
@@ -119,17 +124,17 @@ def _succeeded(
 ) -> tuple[jax.Array, Any]:
     """Whom each member is copied from, and the optimizers behind that, changed where they are copies."""
     count = len(scores)
-    order = jnp.argsort(scores)
+    order = jnp.argsort(whole(scores))
     is_copy = jnp.zeros(count, bool).at[order[count - copied :]].set(True)
     drawing, *turning = jax.random.split(key, 1 + max(1, len(chosen)))
     donors = order[jax.random.randint(drawing, (count,), 0, copied)]
     parents = jnp.where(is_copy, donors, jnp.arange(count))
-    optimizers = jax.tree.map(lambda leaf: leaf[parents], optimizers)
+    optimizers = _taken_over(optimizers, parents)
     leaves = jax.tree.leaves(optimizers)
     numbers = list[jax.Array]()
     for coordinate, turn in zip(chosen, turning, strict=False):
         number = leaves[coordinate.place]
-        drawn = jax.random.choice(turn, factors, number.shape).astype(number.dtype)
-        aside = is_copy.reshape(-1, *(1,) * (number.ndim - 1))
+        drawn = placed(jax.random.choice(turn, factors, number.shape).astype(number.dtype), number)
+        aside = placed_along(is_copy, number).reshape(-1, *(1,) * (number.ndim - 1))
         numbers.append(jnp.where(aside, coordinate.multiplied(number, drawn), number))
     return parents, replaced(optimizers, chosen, numbers)

@@ -1,9 +1,10 @@
 """One compiled program for the members of one structure, run on a chunk of them at a time."""
 
+import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, cast
 
 import jax
@@ -57,19 +58,22 @@ class Program:
         return 1 if self.mesh is None else self.mesh.shape[member_axis(self.mesh)]
 
     def traced(self, size: int) -> Any:
-        try:
+        with _closures_explained():
             return self.function.trace(self._abstract(size), self._placed_shared)
-        except NotImplementedError as error:
-            if "Closing over" not in str(error):
-                raise
-            raise TypeError(
-                "sweep: train reads an array from outside that is spread over a mesh with explicit axes. Give it as an argument: "
-                "sweep(train, optimizers, data)."
-            ) from error
 
     def compiled(self, size: int) -> Any:
         """The executable for `size` members, which JAX keeps."""
         return self.traced(size).lower().compile()
+
+    def text(self) -> str:
+        """The program of one member, the same on whatever devices it will run."""
+        shared = jax.tree.map(lambda leaf: jax.typeof(leaf).update(sharding=None) if isinstance(leaf, jax.Array) else leaf, self.shared)
+        with _closures_explained():
+            try:
+                with jax.set_mesh(cast(Any, None)):
+                    return self.function.trace(self._abstract(1), shared).lower().as_text()
+            except (ValueError, RuntimeError):  # it names axes of the mesh
+                return self.function.trace(self._abstract(1), shared).lower().as_text()
 
     def run(self, compiled: Any, size: int, start: int, stop: int) -> list[np.ndarray]:
         """The metrics of the members from `start` to `stop`, leaf by leaf; the last one is repeated to fill the batch."""
@@ -95,6 +99,20 @@ class Program:
     @functools.cached_property
     def _placed_shared(self) -> tuple[PyTree, ...]:
         return self.shared if self.mesh is None else jax.device_put(self.shared, NamedSharding(self.mesh, PartitionSpec()))
+
+
+@contextlib.contextmanager
+def _closures_explained() -> Generator[None]:
+    """Say what to do with an array on a mesh that a function reads from outside and that cannot be read there."""
+    try:
+        yield
+    except (NotImplementedError, ValueError) as error:
+        if not any(said in str(error) for said in ("Closing over inputs", "Length of device assignment")):
+            raise
+        raise TypeError(
+            "sweep: train reads an array from outside that is spread over a mesh with explicit axes. Give it as an argument: "
+            "sweep(train, optimizers, data)."
+        ) from error
 
 
 def program(train: Callable[..., Any], members: Members, group: Group, mesh: Mesh | None) -> Program:

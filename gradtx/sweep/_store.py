@@ -25,7 +25,7 @@ CONTENT = {"train": "the function or the data in it", "optimizers": "the optimiz
 
 def content(train: Any, members: Members) -> dict[str, str]:
     """What a sweep computes, in digests: the program of one member of each structure, the optimizers, the other arguments."""
-    texts = [program(train, members, group, None).traced(1).lower().as_text() for group in members.groups]
+    texts = [program(train, members, group, None).text() for group in members.groups]
     own = [leaf for group in members.groups for leaf in (group.indices, *group.own.leaves)]
     structures = [structure_as_text(group.own.structure) for group in members.groups]
     shared = packed(members.shared)

@@ -1,6 +1,5 @@
 """The mean over a batch, taken from micro-batches one after the other."""
 
-import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -8,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from gradtx._core.kinds import is_key
-from gradtx._core.layouts import laid_out
+from gradtx._core.layouts import laid_out, placed, shared_by, whole
 from gradtx._core.types import PyTree
 
 One: TypeAlias = Callable[[PyTree, Any, PyTree], tuple[PyTree, PyTree, Any]]
@@ -55,21 +54,13 @@ def in_micro_batches(one: One, count: int, weigh: Callable[[PyTree], Any] | None
 def _full(leaf: Any, full: int, size: int) -> jax.Array:
     """The full micro-batches of a leaf, one after the other."""
     leaf = jnp.asarray(leaf)
-    return laid_out(lambda x: x[: full * size].reshape(size, full, *x.shape[1:]).swapaxes(0, 1), _shared_by(leaf, size, beside=1), leaf)
+    return laid_out(lambda x: x[: full * size].reshape(size, full, *x.shape[1:]).swapaxes(0, 1), shared_by(leaf, size, beside=1), leaf)
 
 
 def _rest(leaf: Any, full: int, size: int) -> jax.Array:
     """The examples of a leaf that fill no micro-batch."""
     leaf = jnp.asarray(leaf)
-    return laid_out(lambda x: x[full * size :], _shared_by(leaf, len(leaf) - full * size), leaf)
-
-
-def _shared_by(leaf: jax.Array, rows: int, beside: int = 0) -> Any:
-    """How so many rows of a leaf lie, behind other axes: on the devices that the leaf is on, or on all where these do not divide them."""
-    sharding = jax.typeof(leaf).sharding
-    first, *others = sharding.spec
-    devices = math.prod(sharding.mesh.shape[name] for name in (() if first is None else first if isinstance(first, tuple) else (first,)))
-    return jax.NamedSharding(sharding.mesh, jax.P(*(None,) * beside, None if rows % devices else first, *others))
+    return laid_out(lambda x: x[full * size :], shared_by(leaf, len(leaf) - full * size), leaf)
 
 
 def _examples(batch: PyTree) -> int:
@@ -83,27 +74,26 @@ def _examples(batch: PyTree) -> int:
     return next(iter(lengths.values()))[0]
 
 
-def _joined(whole: Any, parts: tuple[Any, ...], pieces: list[Any], weight: Any) -> jax.Array:
+def _joined(like: Any, parts: tuple[Any, ...], pieces: list[Any], weight: Any) -> jax.Array:
     """One leaf of aux as the whole batch has it.
 
     One row for each example, or a mean of floats, a sum of integers, `all` of bools, the first of keys.
     """
-    if parts[0].shape[1:] != whole.shape:
-        if any(part.shape[1:] != (size, *whole.shape[1:]) for part, (_, _, size) in zip(parts, pieces, strict=True)):
+    if parts[0].shape[1:] != like.shape:
+        if any(part.shape[1:] != (size, *like.shape[1:]) for part, (_, _, size) in zip(parts, pieces, strict=True)):
             raise ValueError(
-                f"make_step: aux of shape {whole.shape} cannot be put together from micro-batches, where its shape is "
+                f"make_step: aux of shape {like.shape} cannot be put together from micro-batches, where its shape is "
                 f"{parts[0].shape[1:]}. What depends on the examples needs them on its first axis, and on no other."
             )
-        return laid_out(
-            lambda *parts: jnp.concatenate([part.swapaxes(0, 1).reshape(-1, *part.shape[2:]) for part in parts]), whole.sharding, *parts
-        )
+        rows = [whole(part).swapaxes(0, 1).reshape(-1, *part.shape[2:]) for part in parts]
+        return placed(jnp.concatenate(rows), like)
     stacked = jnp.concatenate(parts)
-    if whole.dtype == bool:
+    if like.dtype == bool:
         return jnp.all(stacked, axis=0)
-    if is_key(whole):
+    if is_key(like):
         return stacked[0]
-    if not jnp.issubdtype(whole.dtype, jnp.inexact):
-        return jnp.sum(stacked, axis=0, dtype=whole.dtype)
-    weights = jnp.concatenate([weights for weights, *_ in pieces]).reshape(-1, *(1,) * len(whole.shape))
+    if not jnp.issubdtype(like.dtype, jnp.inexact):
+        return jnp.sum(stacked, axis=0, dtype=like.dtype)
+    weights = jnp.concatenate([weights for weights, *_ in pieces]).reshape(-1, *(1,) * len(like.shape))
     mean = jnp.sum(jnp.where(weights > 0, weights * stacked, 0), axis=0) / jnp.where(weight > 0, weight, 1)
-    return mean.astype(whole.dtype)
+    return mean.astype(like.dtype)

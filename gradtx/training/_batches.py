@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradtx._core.layouts import laid_out, shared_by
 from gradtx._core.types import PyTree
 
 
@@ -69,6 +70,11 @@ def _of_iterable(data: Any, passes: int | None) -> Iterator[PyTree]:
             return
 
 
+def _rows(leaf: Any, rows: np.ndarray) -> Any:
+    """Some rows of an array, on the devices that it is on."""
+    return laid_out(lambda x: x[rows], shared_by(leaf, len(rows)), leaf) if isinstance(leaf, jax.Array) else leaf[rows]
+
+
 def _of_arrays(
     data: PyTree, batch_size: int, key: jax.Array, steps: int | None, epochs: int | None
 ) -> tuple[Callable[[int], Iterator[PyTree]], int]:
@@ -91,6 +97,6 @@ def _of_arrays(
             if k == first or place == 0:
                 order = np.asarray(jax.random.permutation(jax.random.fold_in(key, epoch), examples))
             rows = order[place * batch_size : (place + 1) * batch_size]
-            yield jax.tree.map(lambda leaf, rows=rows: leaf[rows], data)
+            yield jax.tree.map(lambda leaf, rows=rows: _rows(leaf, rows), data)
 
     return batches, total

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 
 from gradtx import GradientTransformation
 from gradtx._core.call import nearest
-from gradtx._core.trees import path_name
+from gradtx._core.trees import path_name, path_names
 from gradtx._core.types import PyTree
 from gradtx.training._migrate_report import Migration, Move
 from gradtx.training._migrate_slots import SlotLeaf, Slots
 
+CREATED_AT_PARAMETER = "as if the parameter had always been what it is: zeros would be averaged in with it"
 CREATED_AT_MEAN = "at the mean of the slot, whose bias correction is past: zeros would make its first steps too long"
 
 
@@ -28,8 +29,8 @@ def migrated(before: Any, state: PyTree, tx: GradientTransformation, params: PyT
     check_names(params, "restore")
     fresh = tx.init(params)
     old, new = Slots(before, state, params), Slots(tx, fresh, params)
-    sources = _counted(old, new, _tied(old, new, ties) | _paired(old, new, ties))
-    plan = _Plan(old, new, sources)
+    sources, notes = _counted(old, new, _tied(old, new, ties) | _paired(old, new, ties))
+    plan = _Plan(old, new, sources, notes, {path_names(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)})
     values, moves = plan.values()
     return new.coded(values, old, sources, plan.rescaled, fresh), Migration((*moves, *plan.dropped()))
 
@@ -87,16 +88,22 @@ def _matched(new: list[str], old: list[str], shared: bool) -> dict[str, str]:
     return found | (dict.fromkeys(left, old[0]) if shared and len(old) == 1 else {})
 
 
-def _counted(old: Slots, new: Slots, found: dict[str, str]) -> dict[str, str]:
-    """Schedules go on where they were: what a wrapper counts, as `taken`, begins at what was counted around its part, and the reverse."""
-    before, now = ([path for path, leaf in slots.leaves.items() if _counts_steps(path, leaf)] for slots in (old, new))
-    count = before[0] if len(before) == 1 else "step"
-    found |= {path: count for path in now if path not in found}
-    return found | ({"step": count} if not now and count.count("/") == 1 else {})
+def _counted(old: Slots, new: Slots, found: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Schedules go on where they were: what counts their steps begins at what counted them before. With notes where that is not known.
 
-
-def _counts_steps(path: str, leaf: SlotLeaf) -> bool:
-    return path == leaf.slot and path.endswith("/taken")
+    Wrappers around a whole optimizer count as `taken` what reaches their part, one inside the other, and `step` counts around them.
+    """
+    before, now = old.step_counts(), new.step_counts()
+    if before is None or now is None:
+        apart = [path for path in new.taken if found.get(path) not in old.taken] + sorted({*old.taken} - {*found.values()})
+        note = f"parts that count their own steps may be at another one: {', '.join(apart)}"
+        return dict.fromkeys(new.taken, "step") | found, {"step": note} if apart else {}
+    level = len(before) - 1
+    for path in reversed(now):
+        level = before.index(found[path]) if path != "step" and found.get(path) in before else level
+        found[path] = before[level]
+        level = max(level - 1, 0) if path != "step" and found[path] != "step" else level
+    return found, {}
 
 
 @dataclasses.dataclass
@@ -106,12 +113,15 @@ class _Plan:
     old: Slots
     new: Slots
     sources: dict[str, str]
+    said: dict[str, str]
+    params: Mapping[tuple[str, ...], Any]
     rescaled: set[str] = dataclasses.field(default_factory=set[str])
 
     def values(self) -> tuple[dict[str, Any], list[Move]]:
         """The new leaves before they are coded, and what is said about each."""
-        notes = {path: note for path, source in self.sources.items() if (note := self._unfit(path, source))}
-        for path in notes:
+        unfit = {path: note for path, source in self.sources.items() if (note := self._unfit(path, source))}
+        notes = self.said | unfit
+        for path in unfit:
             del self.sources[path]
         weights = self._weights(notes)
         values: dict[str, Any] = {}
@@ -120,6 +130,9 @@ class _Plan:
         filled = self._filled(values, weights)
         values |= filled
         notes |= dict.fromkeys(filled, CREATED_AT_MEAN)
+        begun = self._begun(values)
+        values |= begun
+        notes |= dict.fromkeys(begun, CREATED_AT_PARAMETER)
         notes |= dict.fromkeys(self.rescaled, "rescaled to the bias correction of its new neighbours")
         return values, [Move(path, self.sources.get(path), notes.get(path, self._ambiguous(path))) for path in self.new.leaves]
 
@@ -174,6 +187,16 @@ class _Plan:
                 self.rescaled.add(path)
         return value.astype(leaf.value.dtype)
 
+    def _begun(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Averages of parameters that were not averaged before, beside those that were: they share how much was taken in."""
+        created = {path: leaf for path, leaf in self.new.leaves.items() if path not in self.sources and self.new.weight_of_average(leaf)}
+        begun: dict[str, Any] = {}
+        for path, leaf in created.items():
+            weight = values[self.new.weight_of_average(leaf)]
+            if bool(jnp.any(weight > 0)):
+                begun[path] = (_part(self.params, leaf.meaning[1]) * jnp.minimum(weight, 1)).astype(leaf.value.dtype)
+        return begun
+
     def _filled(self, values: dict[str, Any], weights: dict[str, str]) -> dict[str, Any]:
         """Second moments of leaves that were not trained before, beside those whose correction is past."""
         filled: dict[str, Any] = {}
@@ -185,3 +208,8 @@ class _Plan:
             mean = sum(jnp.sum(value) for value in kept) / max(sum(value.size for value in kept), 1)
             filled |= {p: jnp.full_like(values[p], mean) for p in paths if p not in self.sources}
         return filled
+
+
+def _part(params: Mapping[tuple[str, ...], Any], names: tuple[str, ...]) -> Any:
+    """A parameter, or the real or imaginary part of one."""
+    return params[names] if names in params else getattr(jnp.asarray(params[names[:-1]]), names[-1])

@@ -1,6 +1,7 @@
 """What the leaves of a state mean: which parameter each belongs to, which part keeps it as what, decoded from the codec it is kept in."""
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -17,12 +18,7 @@ from gradtx._core.trees import is_trainable, path_names
 from gradtx._core.types import PyTree
 from gradtx._storage.codec import CodecKind
 from gradtx.training._migrate_coder import Coder
-
-TRANSPARENT = {
-    *("partition", "masked", "freeze", "adam_elsewhere", "skip_nonfinite", "skip_spikes", "accumulate", "every", "lookahead"),
-    *("average", "uniform_average"),
-}
-"""Wrappers in which a part keeps what it keeps outside of them: a statistic of the same gradients, or of some of the leaves."""
+from gradtx.training._migrate_wrappers import AVERAGES, PARTIAL, TRANSPARENT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +155,31 @@ class Slots:
     def of_squares(self, correction: str) -> bool:
         """Whether a bias correction is that of squares."""
         return self._visits(tuple(correction.split("/")), lambda visit: _base(visit.place[-1]) == "bias_correction")[0].nonnegative
+
+    @property
+    def taken(self) -> list[str]:
+        """The paths at which wrappers count the steps that reach their part, which its schedules go by."""
+        return [path for path, leaf in self.leaves.items() if path == leaf.slot and path.endswith("/taken")]
+
+    def step_counts(self) -> list[str] | None:
+        """What counts the steps of schedules, from the outside to the inside; None where parts beside each other count their own."""
+        taken = sorted((tuple(path.split("/")) for path in self.taken), key=len)
+        outer = [(), *(path[:-1] for path in taken)]
+        nested = all(inner[: len(around)] == around for around, inner in itertools.pairwise(outer))
+        whole = all(self._is_around_all(path, k) for path in taken for k in range(len(path) - 1))
+        return ["step", *map("/".join, taken)] if nested and whole else None
+
+    def _is_around_all(self, slot: tuple[str, ...], k: int) -> bool:
+        """Whether a name on the way to a slot is of what stands around a whole optimizer."""
+        part = self._part(slot, k)
+        return slot[k] == "inner" or (self._passes(slot, k) and (part is None or part.form.name not in PARTIAL))
+
+    def weight_of_average(self, leaf: SlotLeaf) -> str:
+        """The path of what says how much an average of a parameter has taken in; empty for every other leaf."""
+        slot = tuple(leaf.slot.split("/"))
+        part = self._part(slot, len(slot) - 2) if len(slot) > 1 and slot[-1] == "average" else None
+        beside = AVERAGES.get(part.form.name) if part is not None else None
+        return "/".join((*slot[:-1], beside)) if beside else ""
 
     def codec(self, path: str) -> Any:
         """The codec of a leaf, None where it is kept as it is."""

@@ -100,7 +100,8 @@ def restore(
     if like is None and own_tx is not None and own_params is not None and named_alike:
         like = abstract_state(own_tx, own_params, members_in(plain_tree([leaf for leaf in saved["state"] if leaf.name == "state/step"])))
     kept = _tree(saved, "state", like, found)
-    return Checkpoint(**common, state=beside(own_params, kept) if state is None else kept, damaged=damaged)
+    told = given_shardings(state=state)
+    return Checkpoint(**common, state=kept if told else beside(own_params, kept), damaged=damaged)
 
 
 def _migrated(before: Any, state: PyTree, tx: GradientTransformation, params: PyTree, ties: Mapping[str, str]) -> tuple[PyTree, Migration]:

@@ -39,4 +39,5 @@ def abstract_state(tx: GradientTransformation, params: PyTree, count: int | None
         return jax.ShapeDtypeStruct(leaf.shape[len(shape) :], leaf.dtype) if hasattr(leaf, "ndim") else leaf
 
     one = (tx if count is None else member_optimizer(tx, 0, count)).init(jax.tree.map(abstract, params))
-    return one if count is None else jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype), one)
+    members = () if count is None else (count,)
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*members, *leaf.shape), leaf.dtype), one)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradtx._core.kinds import is_key
+from gradtx._core.layouts import on_devices
 from gradtx._core.types import PyTree
 from gradtx.training._checkpoint_errors import MismatchedCheckpointError
 from gradtx.training._checkpoint_leaves import SavedLeaf, check_width, flattened, rebuilt, saved_leaf
@@ -82,7 +83,7 @@ def given_shardings(**trees: PyTree) -> Shardings:
 
 def _given_sharding(like: Any) -> jax.sharding.Sharding | None:
     committed = isinstance(like, jax.ShapeDtypeStruct) or getattr(like, "committed", False)
-    return getattr(like, "sharding", None) if committed else None
+    return on_devices(getattr(like, "sharding", None)) if committed else None
 
 
 def _placed(saved: SavedLeaf, like: Any) -> Any:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 import gradtx as gx
+from gradtx._core.layouts import laid_out_as, layout_of
 from gradtx._core.trees import path_name
 from gradtx._core.types import PyTree
 from gradtx.training._accumulation import in_micro_batches
@@ -39,7 +40,7 @@ class Step:
         self._scale = None if self._scaling else loss_scale
         self._asks, self._needs = asked_by(loss.function), asked_by(loss.function, without_default=True)
         self._keeps = bool(self._scaling) or "model_state" in self._asks
-        self._compiled = jax.jit(self._run, donate_argnames=("params", "state") if donate else ())
+        self._compiled = jax.jit(self._run, static_argnames="where", donate_argnames=("params", "state") if donate else ())
 
     def __repr__(self) -> str:
         return f"<step of {getattr(self._loss.function, '__name__', self._loss.function)}>"
@@ -81,7 +82,7 @@ class Step:
         if self._keeps and not (isinstance(state, dict) and "optimizer" in state):
             raise TypeError("This step keeps more than the optimizer's state: write state = step.init(tx, params), not tx.init(params).")
         try:
-            return self._compiled(tx, params, state, batch, key, extras)
+            return self._compiled(tx, params, state, batch, key, extras, where=layout_of(params, state))
         except RuntimeError as error:
             twice = _twice({"params": params, "state": state}) if "donate the same buffer" in str(error) else ()
             if not twice:
@@ -91,7 +92,9 @@ class Step:
                 "make_step(..., donate=False): they train apart either way. For tied weights keep one leaf, and use it twice in the loss."
             ) from error
 
-    def _run(self, tx: Any, params: PyTree, state: Any, batch: PyTree, key: Any, extras: dict[str, Any]) -> tuple[PyTree, PyTree, Metrics]:
+    def _run(
+        self, tx: Any, params: PyTree, state: Any, batch: PyTree, key: Any, extras: dict[str, Any], where: tuple[Any, ...]
+    ) -> tuple[PyTree, PyTree, Metrics]:
         before = {"optimizer": state} if not self._keeps else state
         model_state = before.get("model_state")
         scale = before["loss_scale"]["scale"] if self._scaling else self._scale
@@ -118,7 +121,7 @@ class Step:
             new, after = jax.tree.map(lambda after, before: jnp.where(finite, after, before), (new, after), (params, before))
             after["loss_scale"] = self._scaling.adjusted(before["loss_scale"], finite)
             metrics = metrics._replace(finite=finite, loss_scale=scale)
-        return new, after if self._keeps else after["optimizer"], metrics
+        return *laid_out_as(where, new, after if self._keeps else after["optimizer"]), metrics
 
     def _mean(self, one: Callable[..., Any], batch: PyTree, key: Any, model_state: PyTree) -> Any:
         if self._micro_batches == 1:
@@ -174,7 +177,8 @@ def make_step(
     """The compiled step `params, state, metrics = step(tx, params, state, batch, key)`: θ ← θ + tx.update(∇loss(θ, batch)).
 
     The optimizer is an argument, so a step compiles once whatever the hyperparameters, and `jax.vmap` maps it over optimizers. It
-    gives every optimizer the extras `value`, `grad` and `value_fn`. Parameters and state are donated: use those that it returns.
+    gives every optimizer the extras `value`, `grad` and `value_fn`. Parameters and state are donated: use those that it returns,
+    which lie on the devices of a mesh as they did.
 
     `loss(params, batch)` returns a mean over the examples of the batch; what it reads from outside is read once, as in `jax.jit`. It
     may have an argument `key`, and an argument `model_state` (running statistics and the like): it then returns `value, model_state`,
