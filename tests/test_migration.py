@@ -429,6 +429,12 @@ COUNTS = {
         {"step": 16, "skip_nonfinite/taken": 16, "skip_nonfinite/inner/accumulate/taken": 4},
     ),
     "one less around": (gx.skip_nonfinite(INNER), INNER, {"step": 16, "accumulate/taken": 4}),
+    "inside out": (
+        gx.skip_nonfinite(INNER),
+        gx.accumulate(gx.skip_nonfinite(LINEAR), 4),
+        {"step": 16, "accumulate/taken": 4, "accumulate/inner/skip_nonfinite/taken": 4},
+    ),
+    "two as one": (gx.accumulate(gx.accumulate(LINEAR, 2), 2), INNER, {"step": 16, "accumulate/taken": 4}),
     "the same groups": (gx.partition(("k", INNER), (None, LINEAR)),) * 2 + ({"step": 16, "partition/accumulate/taken": 4},),
 }
 
@@ -440,6 +446,63 @@ def test_schedules_go_on_at_the_step_at_which_they_were(tmp_path, name):
     paths = {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(found.state)}
     assert {path: int(leaf) for path, leaf in paths.items() if path.split("/")[-1] in ("step", "taken")} == expected
     assert "step" not in found.migration.notes
+
+
+BESIDE = {
+    "nothing": (gx.chain(gx.every(4, gx.identity()), LINEAR), LINEAR),
+    "a clip": (gx.chain(gx.every(4, gx.clip(1.0)), LINEAR), gx.chain(gx.clip(1.0), LINEAR)),
+    "a rate that becomes a schedule": (gx.chain(gx.every(4, gx.clip(1.0)), gx.adamw(1e-3)), LINEAR),
+    "momentum": (
+        gx.chain(gx.accumulate(gx.scale_by_momentum(gx.ema(0.9)), 4), gx.scale_by_learning_rate(gx.linear_schedule(1.0, 0.0, 20))),
+        gx.chain(gx.scale_by_momentum(gx.ema(0.9)), gx.scale_by_learning_rate(gx.linear_schedule(1.0, 0.0, 20))),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_a_schedule_beside_a_wrapper_that_counts_keeps_its_step(tmp_path, name):
+    before, after = BESIDE[name]
+    _, found = moved(tmp_path, before, after, state=run(before, before.init(PARAMS), steps=16)[1])
+    assert int(found.state["step"]) == 16
+    assert "may be at another one" in found.migration.notes["step"]
+
+
+def test_a_tie_of_the_step_is_kept(tmp_path):
+    _, found = moved(tmp_path, INNER, LINEAR, migrate={"step": "step"}, state=run(INNER, INNER.init(PARAMS), steps=16)[1])
+    assert int(found.state["step"]) == 16
+
+
+@pytest.mark.parametrize("wrapper", [gx.average, gx.uniform_average], ids=["average", "uniform_average"])
+def test_averages_of_groups_that_become_one_stay_what_they_were(tmp_path, wrapper):
+    before = gx.partition(("k", wrapper(gx.adam(1e-2))), (None, wrapper(gx.adam(1e-2))))
+    state = run(before, before.init(PARAMS), steps=6)[1]
+    after = wrapper(gx.adam(1e-2))
+    _, found = moved(tmp_path, before, after, state=state)
+    close(gx.eval_params(after, PARAMS, found.state), gx.eval_params(before, PARAMS, state))
+
+
+def test_averages_that_have_seen_more_and_less_become_one_without_a_change(tmp_path):
+    """Two groups of other decays: what each has averaged so far, weight apart, stays."""
+    before = gx.partition(("k", gx.average(gx.adam(1e-2), 0.9)), (None, gx.average(gx.adam(1e-2), 0.5)))
+    state = run(before, before.init(PARAMS), steps=3)[1]
+    _, found = moved(tmp_path, before, gx.average(gx.adam(1e-2), 0.9), state=state)
+    groups, one = state["partition"].values(), found.state["average"]
+    for name, group in zip(("k", "b"), groups, strict=True):
+        was = group["average"][name] / group["weight"]
+        np.testing.assert_allclose(one["average"][name] / one["weight"], was, rtol=1e-5)
+
+
+def test_what_a_step_keeps_beside_the_optimizer_comes_back_and_stays(tmp_path):
+    step = training.make_step(lambda params, batch: jnp.sum(params["k"] ** 2), loss_scale=training.dynamic_loss_scale(8.0), donate=False)
+    tx, after = gx.adam(1e-3), gx.adamw(1e-3)
+    params, state, _ = step(tx, PARAMS, step.init(tx, PARAMS), None)
+    training.save(tmp_path, step=1, tx=tx, params=params, state=state)
+    found = training.restore(tmp_path)
+    jax.tree.map(np.testing.assert_array_equal, found.state, state)
+    found = training.restore(tmp_path, params=params, tx=after, migrate=True)
+    assert float(found.state["loss_scale"]["scale"]) == 8.0
+    assert int(found.state["optimizer"]["step"]) == 1
+    step(after, found.params, found.state, None)
 
 
 def test_groups_that_counted_their_own_steps_are_named_where_they_end(tmp_path):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import gradtx as gx
+from gradtx._core.placement import beside
 from gradtx.sharding import bytes_per_device, collectives, layout, state_shardings
 from gradtx.testing._compare import close
-from gradtx.training import fit, make_step
+from gradtx.training import dynamic_loss_scale, fit, make_step, restore, save
 
 P = jax.P
 SHAPES = {"a": (128, 384), "c": (256, 512), "b": (256,), "n": (512,)}
@@ -268,6 +269,29 @@ def test_a_step_leaves_parameters_and_state_where_they_lie(kind):
     assert all(leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves(moved))
     assert all(leaf.sharding.is_equivalent_to(at, leaf.ndim) for leaf, at in zip(*map(jax.tree.leaves, (state, shardings)), strict=True))
     close(jax.device_get(moved), jax.device_get(expected), rtol=1e-5, atol=1e-6)
+
+
+def test_what_a_step_keeps_lies_with_the_parameters_and_compiles_nothing_anew():
+    mesh = mesh_of()
+    params = {"w": jax.device_put(jnp.ones((8, 4)), jax.NamedSharding(mesh, P("x")))}
+    tx = gx.adam(0.1)
+    step = make_step(lambda params, batch, model_state: (jnp.sum(params["w"] ** 2), model_state + 1), loss_scale=dynamic_loss_scale(4.0))
+    state = step.init(tx, params, jnp.zeros(8))
+    assert all(len(leaf.sharding.device_set) == 8 for leaf in jax.tree.leaves(state))
+    for _ in range(3):
+        params, state, _ = step(tx, params, state, None)
+    assert step.compilations == 1
+
+
+def test_a_state_that_is_spread_further_than_its_parameters_stays_so(tmp_path):
+    mesh = mesh_of()
+    params = {"w": jax.device_put(jnp.ones((8, 4)), jax.NamedSharding(mesh, P())), "rest": np.ones(3, np.float32)}
+    tx = gx.lion(0.1)
+    spread = jax.device_put(tx.init(params), state_shardings(tx, params, mesh, zero="x"))
+    kept = beside(params, spread)
+    assert jax.tree.map(lambda leaf: leaf.sharding.spec, kept) == jax.tree.map(lambda leaf: leaf.sharding.spec, spread)
+    save(tmp_path, step=1, tx=tx, params=params, state=tx.init(params))
+    assert restore(tmp_path, params=params).state["lion"]["scale_by_momentum"]["two_rate_average"]["average"]["rest"].shape == (3,)
 
 
 def test_rows_of_aux_come_back_on_meshes_of_both_kinds_of_axes():

@@ -31,10 +31,10 @@ def beside(params: PyTree, state: PyTree) -> PyTree:
     def spread(path: tuple[Any, ...], leaf: Any) -> Any:
         if not isinstance(leaf, jax.Array) or is_traced(leaf):
             return leaf
-        own = owner(path, leaf)
-        if own is None:
-            return leaf if leaf.sharding.device_set == everywhere.device_set else jax.device_put(leaf, everywhere)
-        return leaf if leaf.sharding.is_equivalent_to(own.sharding, leaf.ndim) else jax.device_put(leaf, own.sharding)
+        where = getattr(owner(path, leaf), "sharding", None) or everywhere
+        there = leaf.sharding.device_set == everywhere.device_set
+        spread = there and not leaf.sharding.is_fully_replicated  # as somebody wanted it
+        return leaf if spread or (there and where.is_fully_replicated) else jax.device_put(leaf, where)
 
     return jax.tree_util.tree_map_with_path(spread, state)
 

@@ -126,7 +126,7 @@ def _check_latest(directory: pathlib.Path, step: int) -> None:
             continue
         raise ValueError(
             f"save: {directory} has step {later} already, later than step {step}, and restore would go on from there. "
-            f"Remove {path}, or save into another directory."
+            f"Save into another directory, write a later step=, or remove {path}."
         )
 
 

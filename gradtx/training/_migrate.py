@@ -29,7 +29,8 @@ def migrated(before: Any, state: PyTree, tx: GradientTransformation, params: PyT
     check_names(params, "restore")
     fresh = tx.init(params)
     old, new = Slots(before, state, params), Slots(tx, fresh, params)
-    sources, notes = _counted(old, new, _tied(old, new, ties) | _paired(old, new, ties))
+    tied = _tied(old, new, ties)
+    sources, notes = _counted(old, new, tied, _paired(old, new, ties))
     plan = _Plan(old, new, sources, notes, {path_names(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)})
     values, moves = plan.values()
     return new.coded(values, old, sources, plan.rescaled, fresh), Migration((*moves, *plan.dropped()))
@@ -88,22 +89,18 @@ def _matched(new: list[str], old: list[str], shared: bool) -> dict[str, str]:
     return found | (dict.fromkeys(left, old[0]) if shared and len(old) == 1 else {})
 
 
-def _counted(old: Slots, new: Slots, found: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Schedules go on where they were: what counts their steps begins at what counted them before. With notes where that is not known.
+def _counted(old: Slots, new: Slots, tied: dict[str, str], paired: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Schedules go on where they were: what counts their steps begins at what counted them before. With a note where that is not known.
 
-    Wrappers around a whole optimizer count as `taken` what reaches their part, one inside the other, and `step` counts around them.
+    Wrappers around a whole optimizer count as `taken` how often their part has run, and its schedules go by the innermost.
     """
-    before, now = old.step_counts(), new.step_counts()
-    if before is None or now is None:
-        apart = [path for path in new.taken if found.get(path) not in old.taken] + sorted({*old.taken} - {*found.values()})
-        note = f"parts that count their own steps may be at another one: {', '.join(apart)}"
-        return dict.fromkeys(new.taken, "step") | found, {"step": note} if apart else {}
-    level = len(before) - 1
-    for path in reversed(now):
-        level = before.index(found[path]) if path != "step" and found.get(path) in before else level
-        found[path] = before[level]
-        level = max(level - 1, 0) if path != "step" and found[path] != "step" else level
-    return found, {}
+    found = dict.fromkeys(new.taken, "step") | paired
+    before, now = old.schedule_count(), new.schedule_count()
+    if before is not None and now is not None:
+        return found | {"step": "step", now: before} | tied, {}
+    apart = [path for path in new.taken if found[path] not in old.taken] + sorted({*old.taken} - {*found.values()})
+    note = f"parts that count their own steps may be at another one: {', '.join(apart)}"
+    return found | tied, {"step": note} if apart else {}
 
 
 @dataclasses.dataclass
@@ -124,6 +121,7 @@ class _Plan:
         for path in unfit:
             del self.sources[path]
         weights = self._weights(notes)
+        self._weigh_averages()
         values: dict[str, Any] = {}
         for path, leaf in self.new.leaves.items():
             values[path] = leaf.value if path not in self.sources else self._carried(path, leaf, weights)
@@ -175,6 +173,29 @@ class _Plan:
             self.sources[one[0]] = weights[correction] = weight
         return weights
 
+    def _weigh_averages(self) -> None:
+        """Averages of parameters that were kept in several places go by what the one that has taken in most counted."""
+        for weight in dict.fromkeys(filter(None, map(self.new.weight_of_average, self.new.leaves.values()))):
+            if weight in self.sources:
+                continue
+            members = [
+                path for path, leaf in self.new.leaves.items() if self.new.weight_of_average(leaf) == weight and path in self.sources
+            ]
+            olds = [other for path in members if (other := self.old.weight_of_average(self.old.leaves[self.sources[path]]))]
+            if olds:
+                most = max(olds, key=lambda other: float(jnp.max(self.old.leaves[other].value)))
+                here, there = weight.rpartition("/")[0], most.rpartition("/")[0]
+                counts = [path for path in self.new.leaves if path.rpartition("/")[0] == here and path not in self.sources]
+                self.sources |= {path: source for path in counts if (source := there + path.removeprefix(here)) in self.old.leaves}
+
+    def _of_another_weight(self, path: str) -> tuple[Any, Any] | None:
+        """What an average of a parameter had taken in, and what it is divided by now, where these differ."""
+        weight, own = self.new.weight_of_average(self.new.leaves[path]), self.old.weight_of_average(self.old.leaves[self.sources[path]])
+        if not weight.endswith("/weight") or not own.endswith("/weight") or self.sources.get(weight) in (None, own):
+            return None
+        before, now = self.old.leaves[own].value, self.old.leaves[self.sources[weight]].value
+        return None if bool(jnp.array_equal(before, now)) else (before, now)
+
     def _carried(self, path: str, leaf: SlotLeaf, weights: dict[str, str]) -> Any:
         source = self.old.leaves[self.sources[path]]
         value = jnp.asarray(source.value)
@@ -185,6 +206,10 @@ class _Plan:
             if not bool(jnp.array_equal(before, now)):
                 value = jnp.where(before > 0, value * (now / jnp.where(before > 0, before, 1)), value)
                 self.rescaled.add(path)
+        if (weighed := self._of_another_weight(path)) is not None:
+            before, now = weighed
+            value = value * (now / jnp.where(before > 0, before, 1))
+            self.rescaled.add(path)
         return value.astype(leaf.value.dtype)
 
     def _begun(self, values: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from gradtx._core.trees import is_trainable, path_names
 from gradtx._core.types import PyTree
 from gradtx._storage.codec import CodecKind
 from gradtx.training._migrate_coder import Coder
-from gradtx.training._migrate_wrappers import AVERAGES, PARTIAL, TRANSPARENT
+from gradtx.training._migrate_wrappers import AVERAGES, TRANSPARENT, scheduled_outside
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Slots:
     """The state of an optimizer, leaf by leaf, by path and by meaning; `ones` are the weights of each bias correction."""
 
     def __init__(self, tx: GradientTransformation, state: PyTree, params: PyTree) -> None:
-        self.paths = _inner_paths(params)
+        self.tx, self.paths = tx, _inner_paths(params)
         self.state, self.step = state, state["step"]
         self.visits = Visits()
         init(
@@ -161,18 +161,14 @@ class Slots:
         """The paths at which wrappers count the steps that reach their part, which its schedules go by."""
         return [path for path, leaf in self.leaves.items() if path == leaf.slot and path.endswith("/taken")]
 
-    def step_counts(self) -> list[str] | None:
-        """What counts the steps of schedules, from the outside to the inside; None where parts beside each other count their own."""
+    def schedule_count(self) -> str | None:
+        """The path of what all schedules go by: the innermost wrapper that counts, or the step. None where they go by several."""
         taken = sorted((tuple(path.split("/")) for path in self.taken), key=len)
-        outer = [(), *(path[:-1] for path in taken)]
-        nested = all(inner[: len(around)] == around for around, inner in itertools.pairwise(outer))
-        whole = all(self._is_around_all(path, k) for path in taken for k in range(len(path) - 1))
-        return ["step", *map("/".join, taken)] if nested and whole else None
-
-    def _is_around_all(self, slot: tuple[str, ...], k: int) -> bool:
-        """Whether a name on the way to a slot is of what stands around a whole optimizer."""
-        part = self._part(slot, k)
-        return slot[k] == "inner" or (self._passes(slot, k) and (part is None or part.form.name not in PARTIAL))
+        if not taken:
+            return "step"
+        nested = all(inner[: len(around) - 1] == around[:-1] for around, inner in itertools.pairwise(taken))
+        counting = {part.form.name for path in taken if (part := self._part(path, len(path) - 2)) is not None}
+        return "/".join(taken[-1]) if nested and not scheduled_outside(self.tx, counting) else None
 
     def weight_of_average(self, leaf: SlotLeaf) -> str:
         """The path of what says how much an average of a parameter has taken in; empty for every other leaf."""

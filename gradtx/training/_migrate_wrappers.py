@@ -1,14 +1,33 @@
 """What wrappers are to the part inside them, where a state is carried over."""
 
+import functools
+from collections.abc import Collection
+from typing import Any
+
+from gradtx import GradientTransformation
+from gradtx._core.kinds import is_schedule
+
 TRANSPARENT = {
     *("partition", "masked", "freeze", "adam_elsewhere", "skip_nonfinite", "skip_spikes", "accumulate", "every", "lookahead"),
     *("average", "uniform_average"),
 }
 """Wrappers in which a part keeps what it keeps outside of them: a statistic of the same gradients, or of some of the leaves."""
 
-
-PARTIAL = {"partition", "masked", "adam_elsewhere"}
-"""Those in which a part sees some of the leaves, and others see the rest."""
-
 AVERAGES = {"average": "weight", "uniform_average": "taken_in"}
 """Wrappers that average parameters, and the slot that says how much each average has taken in."""
+
+
+def scheduled_outside(part: Any, counting: Collection[str]) -> bool:
+    """Whether a schedule, or a learning rate that may be one, stands outside of the innermost of the wrappers that count steps."""
+    inner = [child for _, child in part.children() if isinstance(child, GradientTransformation)]
+    if part.form.name in counting and not any(map(functools.partial(_counts, counting), inner)):
+        return False
+    return any(is_schedule(value) or name == "learning_rate" for name, value in part.arguments.items()) or any(
+        scheduled_outside(child, counting) for child in inner
+    )
+
+
+def _counts(counting: Collection[str], part: Any) -> bool:
+    return part.form.name in counting or any(
+        _counts(counting, child) for _, child in part.children() if isinstance(child, GradientTransformation)
+    )

@@ -19,7 +19,7 @@ from gradtx.training._checkpoint_leaves import SavedLeaf, plain_tree, saved_leav
 from gradtx.training._checkpoint_orbax import check_orbax, read_orbax, read_orbax_header, wait_for_orbax
 from gradtx.training._migrate import migrated
 from gradtx.training._migrate_report import Migration
-from gradtx.training._restore_batch import abstract_state, joined, member, member_optimizer, members_in
+from gradtx.training._restore_batch import abstract_state, joined, member, member_optimizer, members_in, parted
 from gradtx.training._restore_fit import Shardings, check_fits, fitted, given_shardings
 
 
@@ -91,14 +91,18 @@ def restore(
         if tx is None:
             raise ValueError("restore: migrate is for another optimizer than the saved one. Write restore(..., tx=..., migrate=...).")
         before = _optimizer(header["about"], found)
-        kept, migration = _migrated(before, plain_tree(saved["state"]), tx, _needed(own_params, params), {} if migrate is True else migrate)
+        ties, (old, rest) = {} if migrate is True else migrate, parted(plain_tree(saved["state"]))
+        kept, migration = _migrated(before, old, tx, _needed(own_params, params), ties)
+        kept = {"optimizer": kept, **rest} if rest else kept
         return Checkpoint(**common, state=_like(kept, state, own_params), damaged=damaged, migration=migration)
     if tx is not None:
         _check_same(header["about"], tx, found)
     like = state
     named_alike = params is not None or all(kind in ("key", "index") for leaf in saved.get("params", ()) for kind, _ in leaf.path)
     if like is None and own_tx is not None and own_params is not None and named_alike:
-        like = abstract_state(own_tx, own_params, members_in(plain_tree([leaf for leaf in saved["state"] if leaf.name == "state/step"])))
+        old, rest = parted(plain_tree(saved["state"]))
+        like = abstract_state(own_tx, own_params, members_in(old))
+        like = {"optimizer": like, **rest} if rest else like
     kept = _tree(saved, "state", like, found)
     told = given_shardings(state=state)
     return Checkpoint(**common, state=kept if told else beside(own_params, kept), damaged=damaged)

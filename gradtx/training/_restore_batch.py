@@ -41,3 +41,10 @@ def abstract_state(tx: GradientTransformation, params: PyTree, count: int | None
     one = (tx if count is None else member_optimizer(tx, 0, count)).init(jax.tree.map(abstract, params))
     members = () if count is None else (count,)
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*members, *leaf.shape), leaf.dtype), one)
+
+
+def parted(state: PyTree) -> tuple[PyTree, dict[str, Any]]:
+    """The optimizer's state, which may be carried over to another, and what a step of `make_step` keeps beside it."""
+    if not isinstance(state, dict) or "optimizer" not in state or "step" in state:
+        return state, {}
+    return state["optimizer"], {name: entry for name, entry in state.items() if name != "optimizer"}

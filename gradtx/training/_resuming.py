@@ -12,6 +12,7 @@ from gradtx._core.types import PyTree
 from gradtx.training._checkpoint import save
 from gradtx.training._history import History, from_arrays
 from gradtx.training._restore import restore
+from gradtx.training._restore_batch import parted
 
 KEPT = 3
 
@@ -23,12 +24,12 @@ def in_directory(
 
     def write(checkpoint: PyTree) -> None:
         history = json.dumps({"records": from_arrays(checkpoint["history"]).to_dicts(), "drawn": drawn})
-        state, rest = _parted(checkpoint["state"])
+        state, rest = parted(checkpoint["state"])
         extra = {"history": history, **rest}
         save(directory, step=int(checkpoint["step"]), tx=tx, params=checkpoint["params"], state=state, extra=extra, keep=KEPT)
 
     def read(like: PyTree) -> PyTree | None:
-        state, rest = _parted(like["state"])
+        state, rest = parted(like["state"])
         try:
             found = restore(directory, tx=tx, params=like["params"], state=state, extra={"history": "", **rest})
         except FileNotFoundError:
@@ -56,10 +57,3 @@ def _check_drawn(directory: str | pathlib.Path, before: dict[str, Any], now: dic
                 f"fit: the training in {directory} began with {name}={before[name]}, and cannot go on with {name}={value}: its batches "
                 "would be others than those of the run that was interrupted. Give the same, or another directory."
             )
-
-
-def _parted(state: PyTree) -> tuple[PyTree, dict[str, Any]]:
-    """The optimizer's state, so that `restore` may carry it over to another, and what the step keeps beside it."""
-    if "optimizer" not in state or "step" in state:
-        return state, {}
-    return state["optimizer"], {name: entry for name, entry in state.items() if name != "optimizer"}

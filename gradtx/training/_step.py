@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 import gradtx as gx
 from gradtx._core.layouts import laid_out_as, layout_of
+from gradtx._core.placement import beside
 from gradtx._core.trees import path_name
 from gradtx._core.types import PyTree
 from gradtx.training._accumulation import in_micro_batches
@@ -59,7 +60,7 @@ class Step:
             return state
         scaling = {"loss_scale": self._scaling.init()} if self._scaling else {}
         copied = {} if model_state is None else {"model_state": jax.tree.map(lambda x: jnp.array(x, copy=True), model_state)}
-        return {"optimizer": state, **scaling, **copied}
+        return {"optimizer": state, **beside(params, {**scaling, **copied})}
 
     def optimizer_state(self, state: PyTree) -> PyTree:
         """The optimizer's part of the state of this step."""
