@@ -1,4 +1,4 @@
-"""Layouts that are part of the types, as they are on meshes with explicit axes."""
+"""Where arrays lie: layouts that are part of the types, on meshes with explicit axes, and those that a step keeps on any mesh."""
 
 import functools
 import math
