@@ -283,6 +283,13 @@ def test_what_a_step_keeps_lies_with_the_parameters_and_compiles_nothing_anew():
     assert step.compilations == 1
 
 
+def test_what_a_step_keeps_may_be_called_like_a_parameter_that_is_no_array():
+    params = {"w": jax.device_put(jnp.ones((8, 4)), jax.NamedSharding(mesh_of(), P("x"))), "n": 3}
+    step = make_step(lambda params, batch, model_state: (jnp.sum(params["w"] ** 2), model_state))
+    state = step.init(gx.adam(0.1), params, {"n": jnp.zeros(())})
+    assert len(state["model_state"]["n"].sharding.device_set) == 8
+
+
 def test_a_state_that_is_spread_further_than_its_parameters_stays_so(tmp_path):
     mesh = mesh_of()
     params = {"w": jax.device_put(jnp.ones((8, 4)), jax.NamedSharding(mesh, P())), "rest": np.ones(3, np.float32)}

@@ -59,7 +59,7 @@ def owners(params: PyTree) -> Callable[[tuple[Any, ...], Any], Any]:
         if at is None or is_turned(path[:at], leaf):
             return None
         found = by_path[path[at:]]
-        return found if found.shape == leaf.shape else None
+        return found if getattr(found, "shape", None) == leaf.shape else None
 
     return owner
 
