@@ -1,5 +1,7 @@
 """Going on with another optimizer: what is carried is what it was, and training goes on as if nothing had happened."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -481,6 +483,23 @@ def test_averages_of_groups_that_become_one_stay_what_they_were(tmp_path, wrappe
     close(gx.eval_params(after, PARAMS, found.state), gx.eval_params(before, PARAMS, state))
 
 
+MEAN, LATE = gx.average(gx.sgd(1e-2), 0.9), gx.uniform_average(gx.sgd(1e-2), 60)
+EMPTY = {
+    "not begun": (gx.partition(("k", LATE), (None, gx.uniform_average(gx.sgd(1e-2)))), gx.uniform_average(gx.sgd(1e-2))),
+    "run once": (gx.partition(("k", gx.accumulate(MEAN, 8)), (None, MEAN)), MEAN),
+    "under other names": (gx.partition(("k", gx.accumulate(MEAN, 8)), (None, MEAN)), gx.partition(("k", MEAN), (None, MEAN))),
+    "the same": (gx.partition(("k", MEAN), (None, MEAN)), gx.partition(("k", MEAN), (None, MEAN))),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_average_that_has_taken_in_nothing_hurts_no_other_and_is_none(tmp_path, name):
+    before, after = EMPTY[name]
+    state = run(before, before.init(PARAMS), steps=8)[1]
+    _, found = moved(tmp_path, before, after, state=state)
+    close(gx.eval_params(after, PARAMS, found.state), gx.eval_params(before, PARAMS, state))
+
+
 def test_averages_that_have_seen_more_and_less_become_one_without_a_change(tmp_path):
     """Two groups of other decays: what each has averaged so far, weight apart, stays."""
     before = gx.partition(("k", gx.average(gx.adam(1e-2), 0.9)), (None, gx.average(gx.adam(1e-2), 0.5)))
@@ -503,6 +522,24 @@ def test_what_a_step_keeps_beside_the_optimizer_comes_back_and_stays(tmp_path):
     assert float(found.state["loss_scale"]["scale"]) == 8.0
     assert int(found.state["optimizer"]["step"]) == 1
     step(after, found.params, found.state, None)
+
+
+class Statistics(NamedTuple):
+    mean: jax.Array
+    count: jax.Array
+
+
+@pytest.mark.parametrize("form", ["npz", "orbax"])
+def test_a_model_state_of_ones_own_kind_is_no_hindrance(tmp_path, form):
+    step = training.make_step(lambda params, batch, model_state: (jnp.sum(params["k"] ** 2), model_state), donate=False)
+    tx = gx.adam(1e-3)
+    state = step.init(tx, PARAMS, Statistics(jnp.ones(3), jnp.int32(4)))
+    training.save(tmp_path, step=1, tx=tx, params=PARAMS, state=state, format=form)
+    found = training.restore(tmp_path, params=PARAMS).state
+    jax.tree.map(np.testing.assert_array_equal, found["optimizer"], state["optimizer"])
+    assert int(found["model_state"]["count"]) == 4
+    whole = training.restore(tmp_path, params=PARAMS, state=state).state
+    assert jax.tree.structure(whole) == jax.tree.structure(state)
 
 
 def test_groups_that_counted_their_own_steps_are_named_where_they_end(tmp_path):

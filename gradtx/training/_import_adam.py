@@ -39,8 +39,8 @@ def imported(tx: GradientTransformation, params: PyTree, leaves: dict[str, AdamL
     if not isinstance(cast(Any, tx), GradientTransformation):
         raise TypeError(f"{called}: tx must be a transformation of gradtx, got {type(tx).__name__}.")
     trained = {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params) if is_trainable(leaf)}
-    of_adam, own = ([leaf.meaning for leaf in Slots(part, part.init(params), params).leaves.values()] for part in (adam(0.0), tx))
-    needed = {"/".join(leaf) for slot, leaf in own if (slot, leaf) in of_adam}
+    of_adam, own = ({leaf.meaning for leaf in Slots(part, part.init(params), params).leaves.values()} for part in (adam(0.0), tx))
+    needed = {"/".join(leaf) for _, leaf in own & of_adam}
     _check(leaves, trained, needed, called)
     alike: dict[tuple[int, float, float], set[str]] = {}
     for name, leaf in leaves.items():

@@ -2,7 +2,7 @@
 
 import collections
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import jax
@@ -31,9 +31,11 @@ def migrated(before: Any, state: PyTree, tx: GradientTransformation, params: PyT
     old, new = Slots(before, state, params), Slots(tx, fresh, params)
     tied = _tied(old, new, ties)
     sources, notes = _counted(old, new, tied, _paired(old, new, ties))
-    plan = _Plan(old, new, sources, notes, {path_names(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)})
+    plan = _Plan(
+        old, new, sources, notes, tied.keys(), {path_names(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
+    )
     values, moves = plan.values()
-    return new.coded(values, old, sources, plan.rescaled, fresh), Migration((*moves, *plan.dropped()))
+    return new.coded(values, old, plan.sources, plan.rescaled, fresh), Migration((*moves, *plan.dropped()))
 
 
 def check_names(params: PyTree, called: str) -> None:
@@ -111,6 +113,7 @@ class _Plan:
     new: Slots
     sources: dict[str, str]
     said: dict[str, str]
+    tied: Collection[str]
     params: Mapping[tuple[str, ...], Any]
     rescaled: set[str] = dataclasses.field(default_factory=set[str])
 
@@ -128,10 +131,10 @@ class _Plan:
         filled = self._filled(values, weights)
         values |= filled
         notes |= dict.fromkeys(filled, CREATED_AT_MEAN)
-        begun = self._begun(values)
-        values |= begun
-        notes |= dict.fromkeys(begun, CREATED_AT_PARAMETER)
-        notes |= dict.fromkeys(self.rescaled, "rescaled to the bias correction of its new neighbours")
+        averages, begun = self._averaged(values)
+        values |= averages
+        self.rescaled |= averages.keys() & self.sources.keys()
+        notes |= dict.fromkeys(begun, CREATED_AT_PARAMETER) | dict.fromkeys(self.rescaled, "rescaled to the weight of its new neighbours")
         return values, [Move(path, self.sources.get(path), notes.get(path, self._ambiguous(path))) for path in self.new.leaves]
 
     def dropped(self) -> list[Move]:
@@ -174,27 +177,41 @@ class _Plan:
         return weights
 
     def _weigh_averages(self) -> None:
-        """Averages of parameters that were kept in several places go by what the one that has taken in most counted."""
+        """Averages of parameters go by the counts of the place they come from, or of the one that has taken in most if they are several."""
         for weight in dict.fromkeys(filter(None, map(self.new.weight_of_average, self.new.leaves.values()))):
-            if weight in self.sources:
-                continue
-            members = [
+            counts = [path for path in self.new.leaves if path.rpartition("/")[0] == weight.rpartition("/")[0]]
+            for path in set(counts) - set(self.tied):
+                self.sources.pop(path, None)
+            averages = [
                 path for path, leaf in self.new.leaves.items() if self.new.weight_of_average(leaf) == weight and path in self.sources
             ]
-            olds = [other for path in members if (other := self.old.weight_of_average(self.old.leaves[self.sources[path]]))]
+            olds = [other for path in averages if (other := self.old.weight_of_average(self.old.leaves[self.sources[path]]))]
             if olds:
-                most = max(olds, key=lambda other: float(jnp.max(self.old.leaves[other].value)))
-                here, there = weight.rpartition("/")[0], most.rpartition("/")[0]
-                counts = [path for path in self.new.leaves if path.rpartition("/")[0] == here and path not in self.sources]
-                self.sources |= {path: source for path in counts if (source := there + path.removeprefix(here)) in self.old.leaves}
+                most = max(olds, key=lambda other: float(self.old.leaves[other].value)).rpartition("/")[0]
+                origins = {path: f"{most}/{path.rpartition('/')[2]}" for path in counts}
+                self.sources = {path: origin for path, origin in origins.items() if origin in self.old.leaves} | self.sources
 
-    def _of_another_weight(self, path: str) -> tuple[Any, Any] | None:
-        """What an average of a parameter had taken in, and what it is divided by now, where these differ."""
-        weight, own = self.new.weight_of_average(self.new.leaves[path]), self.old.weight_of_average(self.old.leaves[self.sources[path]])
-        if not weight.endswith("/weight") or not own.endswith("/weight") or self.sources.get(weight) in (None, own):
-            return None
-        before, now = self.old.leaves[own].value, self.old.leaves[self.sources[weight]].value
-        return None if bool(jnp.array_equal(before, now)) else (before, now)
+    def _averaged(self, values: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
+        """Averages of parameters that now have another weight than they had, and those of them that begin at their parameter.
+
+        One that had taken in nothing is as if the parameter had always been what it is: zeros would be averaged in.
+        """
+        changed, begun = dict[str, Any](), set[str]()
+        for path, leaf in self.new.leaves.items():
+            weight = self.new.weight_of_average(leaf)
+            if not weight:
+                continue
+            own = self.old.weight_of_average(self.old.leaves[self.sources[path]]) if path in self.sources else ""
+            before, now = float(self.old.leaves[own].value) if own else 0.0, float(values[weight])
+            if before == now:
+                continue
+            if before > 0 and now > 0:
+                changed[path] = values[path] * (now / before) if weight.endswith("/weight") else values[path]
+                continue
+            self.sources.pop(path, None)
+            changed[path] = (_part(self.params, leaf.meaning[1]) * min(now, 1.0)).astype(leaf.value.dtype)
+            begun |= {path} if now > 0 else set()
+        return changed, begun
 
     def _carried(self, path: str, leaf: SlotLeaf, weights: dict[str, str]) -> Any:
         source = self.old.leaves[self.sources[path]]
@@ -206,21 +223,7 @@ class _Plan:
             if not bool(jnp.array_equal(before, now)):
                 value = jnp.where(before > 0, value * (now / jnp.where(before > 0, before, 1)), value)
                 self.rescaled.add(path)
-        if (weighed := self._of_another_weight(path)) is not None:
-            before, now = weighed
-            value = value * (now / jnp.where(before > 0, before, 1))
-            self.rescaled.add(path)
         return value.astype(leaf.value.dtype)
-
-    def _begun(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Averages of parameters that were not averaged before, beside those that were: they share how much was taken in."""
-        created = {path: leaf for path, leaf in self.new.leaves.items() if path not in self.sources and self.new.weight_of_average(leaf)}
-        begun: dict[str, Any] = {}
-        for path, leaf in created.items():
-            weight = values[self.new.weight_of_average(leaf)]
-            if bool(jnp.any(weight > 0)):
-                begun[path] = (_part(self.params, leaf.meaning[1]) * jnp.minimum(weight, 1)).astype(leaf.value.dtype)
-        return begun
 
     def _filled(self, values: dict[str, Any], weights: dict[str, str]) -> dict[str, Any]:
         """Second moments of leaves that were not trained before, beside those whose correction is past."""

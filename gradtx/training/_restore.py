@@ -97,13 +97,16 @@ def restore(
         return Checkpoint(**common, state=_like(kept, state, own_params), damaged=damaged, migration=migration)
     if tx is not None:
         _check_same(header["about"], tx, found)
-    like = state
+    kept = _tree(saved, "state", state, found)
     named_alike = params is not None or all(kind in ("key", "index") for leaf in saved.get("params", ()) for kind, _ in leaf.path)
-    if like is None and own_tx is not None and own_params is not None and named_alike:
-        old, rest = parted(plain_tree(saved["state"]))
+    if state is None and own_tx is not None and own_params is not None and named_alike:
+        old, rest = parted(kept)
         like = abstract_state(own_tx, own_params, members_in(old))
-        like = {"optimizer": like, **rest} if rest else like
-    kept = _tree(saved, "state", like, found)
+        if rest:
+            own = [leaf for leaf in saved["state"] if leaf.path[0][1] == "optimizer"]
+            kept = {**fitted(own, {"optimizer": like}, "state", found, HINTS["state"]), **rest}
+        else:
+            kept = _tree(saved, "state", like, found)
     told = given_shardings(state=state)
     return Checkpoint(**common, state=kept if told else beside(own_params, kept), damaged=damaged)
 
