@@ -115,7 +115,9 @@ def test_a_batch_of_optimizers_comes_back(tmp_path):
     batch, other = (sweep.grid(factory, learning_rate=rates) for factory in (gx.adam, gx.adamw))
     for tx, after, axis in ((batch, other, 0), (TX, gx.adamw(1e-3), None)):
         state = jax.vmap(lambda tx, params: tx.init(params), in_axes=(axis, 0))(tx, params)
-        state = jax.tree.map(lambda leaf: jnp.arange(leaf.size, dtype=leaf.dtype).reshape(leaf.shape), state) | {"step": state["step"] + 2}
+        state = jax.tree.map(lambda leaf: jnp.arange(1, leaf.size + 1, dtype=leaf.dtype).reshape(leaf.shape), state) | {
+            "step": state["step"] + 2
+        }
         path = training.save(tmp_path, tx=tx, params=params, state=state)
         assert path.name == "step_0000000002.npz"
         found = training.restore(tmp_path, params=params)

@@ -1,37 +1,39 @@
 """What the leaves of a state mean: which parameter each belongs to, which part keeps it as what, decoded from the codec it is kept in."""
 
+import collections
 import dataclasses
+import functools
 import itertools
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from gradtx import GradientTransformation
-from gradtx._core.contract import init
-from gradtx._core.describe import _opened
 from gradtx._core.run import Context
-from gradtx._core.signals import Signals, Visit, Visits
+from gradtx._core.signals import Signals, Visit
 from gradtx._core.trees import is_trainable, path_names
 from gradtx._core.types import PyTree
 from gradtx._storage.codec import CodecKind
 from gradtx.training._migrate_coder import Coder
-from gradtx.training._migrate_wrappers import AVERAGES, TRANSPARENT, scheduled_outside
+from gradtx.training._migrate_parts import Kind, Parts, base
+from gradtx.training._migrate_wrappers import AVERAGES, BASES, scheduled_outside
 
 
 @dataclasses.dataclass(frozen=True)
 class SlotLeaf:
     """A leaf of a state, decoded. `parts` are the paths of the arrays it is kept as; `meaning` is slot and parameter, for comparing.
 
-    `coder` encodes it where it is in code.
+    `parameter` is the path of the one that it belongs to, None where all of them share it. `coder` encodes it where it is in code.
     """
 
     slot: str
     value: Any
     parts: dict[str, tuple[Any, ...]]
     meaning: tuple[Any, ...]
+    parameter: tuple[str, ...] | None
+    kind: Kind
     correction: str
     coder: Coder | None = None
 
@@ -40,16 +42,11 @@ class Slots:
     """The state of an optimizer, leaf by leaf, by path and by meaning; `ones` are the weights of each bias correction."""
 
     def __init__(self, tx: GradientTransformation, state: PyTree, params: PyTree) -> None:
-        self.tx, self.paths = tx, _inner_paths(params)
-        self.state, self.step = state, state["step"]
-        self.visits = Visits()
-        init(
-            tx,
-            jax.tree.map(lambda p: jax.ShapeDtypeStruct(jnp.shape(p), jnp.result_type(p)) if is_trainable(p) else p, params),
-            self.visits,
-        )
-        self.labels = {visit.place[-1]: visit.part for visit in self.visits}
+        self.tx, self.state, self.step = tx, state, state["step"]
+        self.parts = Parts(tx, params)
+        self.owned = _owned(tx, state, params)
         self.codings: dict[int, tuple[Any, Any]] = {}
+        self.keepers = functools.cache(self._keepers)
         self.leaves = self._read(state)
         self.ones: dict[str, tuple[str, ...]] = {}
         for path, leaf in self.leaves.items():
@@ -60,85 +57,57 @@ class Slots:
         rows: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, tuple[Any, Any]]] = {}
         for path, value in jax.tree_util.tree_leaves_with_path(state):
             slot, leaf = self._split(path_names(path))
-            coded = bool(self._keepers(slot))
+            coded = bool(self.keepers(slot))
             rows.setdefault((slot[:-1] if coded else slot, leaf), {})[slot[-1] if coded else ""] = (path, value)
         return dict(found for (slot, leaf), parts in rows.items() for found in self._leaves(slot, leaf, parts))
 
     def _split(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The path of a slot, and that of the parameter within it."""
-        k = next((k for k in range(len(names)) if names[k:] in self.paths), len(names))
+        k = next((k for k in range(len(names)) if names[:k] in self.owned), len(names))
         return names[:k], names[k:]
 
     def _leaves(self, slot: tuple[str, ...], leaf: tuple[str, ...], parts: dict[str, tuple[Any, Any]]) -> Iterator[tuple[str, SlotLeaf]]:
         """The leaf that is kept as these arrays; each array by itself where it is not known what it is in code."""
         arrays = {name: jnp.asarray(value) for name, (_, value) in parts.items()}
         coder = None if "" in arrays else self._coder(slot, leaf, arrays)
-        meaning, places = (self._meaning(slot), leaf), {name: place for name, (place, _) in parts.items()}
-        if "" in arrays or coder is not None:
-            value = arrays[""] if coder is None else coder.decoded(arrays)
-            yield "/".join((*slot, *leaf)), SlotLeaf("/".join(slot), value, places, meaning, _correction(slot), coder)
-            return
-        for name, value in arrays.items():
-            own = (*slot, name)
-            known = (
-                (meaning, name, *(self._opened(visit)[0] for visit in self._keepers(slot)))
-                if name in self._code(slot)
-                else (self._meaning(own), leaf)
+        places = {name: place for name, (place, _) in parts.items()}
+        whole = "" in arrays or coder is not None
+        for name, value in {"": arrays[""] if coder is None else coder.decoded(arrays)}.items() if whole else arrays.items():
+            own = slot if whole else (*slot, name)
+            in_code = not whole and name in self._code(slot)
+            meaning = self.parts.meaning(slot if in_code else own, leaf), leaf
+            codec = (name, *(self._opened(visit)[0] for visit in self.keepers(slot))) if in_code else ()
+            yield (
+                "/".join((*own, *leaf)),
+                SlotLeaf(
+                    "/".join(own),
+                    value,
+                    places if whole else {"": places[name]},
+                    (*meaning, *codec),
+                    leaf if leaf or path_names(next(iter(places.values()))) in self.owned else None,
+                    self.parts.kind(own, leaf),
+                    _correction(slot),
+                    coder,
+                ),
             )
-            yield "/".join((*own, *leaf)), SlotLeaf("/".join(own), value, {"": places[name]}, known, _correction(slot))
 
     def _keepers(self, slot: tuple[str, ...]) -> list[Visit]:
         """The visits of the part that keeps a slot in code."""
-        return self._visits(slot, lambda visit: _codec_argument(visit.part) is not None)
+        return self.parts.deepest(slot, lambda visit: _codec_argument(visit.part) is not None)
 
     def _coder(self, slot: tuple[str, ...], leaf: tuple[str, ...], arrays: Mapping[str, Any]) -> Coder | None:
         """The coder for a leaf as the codec saw it at init, whose shape tells of which side or in which basis it is."""
-        seen = [(visit, visit.seen[leaf]) for visit in self._keepers(slot) if leaf in visit.seen]
+        seen = [(visit, visit.seen[leaf]) for visit in self.keepers(slot) if leaf in visit.seen]
         coders = (Coder.of(*self._opened(visit), like, arrays) for visit, like in seen)
         return next((coder for coder in coders if coder is not None), None)
 
     def _code(self, slot: tuple[str, ...]) -> set[str]:
         """What the arrays are called in which a codec keeps something; whatever else is beside them is no code."""
         names = {"wide"}
-        for visit in self._keepers(slot):
+        for visit in self.keepers(slot):
             for like in dict.fromkeys(visit.seen.values()):
                 names |= jax.eval_shape(Coder(*self._opened(visit), like, 0).encoded, like, 0).keys()
         return names
-
-    def _meaning(self, slot: tuple[str, ...]) -> tuple[Any, ...]:
-        """The slot without what stands around its part: optimizers, groups, codecs, wrappers that change nothing for it."""
-        inner = {k + 1 for k, name in enumerate(slot) if _base(name) in TRANSPARENT and (*slot, "")[k + 1] == "inner"}
-        kept = tuple(self._token(slot, k) for k in range(len(slot)) if not self._passes(slot, k) and k not in inner)
-        meant = any(name in self.labels and not self._passes(slot, k) for k, name in enumerate(slot))
-        last = next((k for k in reversed(range(len(slot) - 1)) if _base(slot[k]) in TRANSPARENT), 0)
-        return kept if meant or slot == ("step",) else tuple(self._token(slot, k) for k in range(last, len(slot)))
-
-    def _part(self, slot: tuple[str, ...], k: int) -> Any:
-        """The part that a name on the way to a slot is of. Wrappers keep more than one thing: the last name is none of theirs."""
-        part = self.labels.get(slot[k], self.labels.get(_base(slot[k])))
-        return None if part is not None and part.form.name in TRANSPARENT and k == len(slot) - 1 else part
-
-    def _passes(self, slot: tuple[str, ...], k: int) -> bool:
-        part = self._part(slot, k)
-        if part is None:
-            return _base(slot[k]) == "chain"
-        return _base(slot[k]) == "stored" or part.form.name in TRANSPARENT or part.form.renames or _is_scope(part)
-
-    def _token(self, slot: tuple[str, ...], k: int) -> Any:
-        """A part by its factory and what it is told in words, so that another statistic under the same name is another."""
-        part, name = self._part(slot, k), slot[k]
-        if part is None:
-            return name
-        words = {key: value for key, value in part.arguments.items() if isinstance(value, str | bool) and key not in ("where", "name")}
-        return part.form.spec_name, *sorted(words.items())
-
-    def _visits(self, slot: tuple[str, ...], chosen: Callable[[Visit], bool]) -> list[Visit]:
-        """The visits of the deepest parts on the way to a slot that are chosen."""
-        here = [v for v in self.visits if chosen(v) and _within(v.place, slot)]
-        if not here:
-            names = [_base(name) for name in slot]
-            here = [v for v in self.visits if chosen(v) and _within([*map(_base, v.place)], names)]
-        return [v for v in here if len(v.place) == max(len(other.place) for other in here)]
 
     def _opened(self, keeper: Visit) -> tuple[Any, Any]:
         """The codec of a part, and opened."""
@@ -152,9 +121,23 @@ class Slots:
             self.codings[id(keeper)] = (codec, kind.nonnegative or keeper.nonnegative), opened
         return self.codings[id(keeper)]
 
+    def mover(self, place: str) -> tuple[str, ...]:
+        """The place of the part that moves updates with what is kept at another."""
+        mover = self.parts.mover(tuple(place.split("/")), ())
+        return () if mover is None else mover.place
+
+    def is_of(self, place: str, factories: Collection[str]) -> bool:
+        """Whether the part at a place is one of these."""
+        mover = self.parts.mover(tuple(place.split("/")), ())
+        return mover is not None and mover.part.form.name in factories
+
+    def basis(self, place: tuple[str, ...]) -> Any:
+        """The basis of the part at a place."""
+        return self.parts.deepest(place, lambda visit: visit.part.form.name in BASES)[0].part.arguments["basis"]
+
     def of_squares(self, correction: str) -> bool:
         """Whether a bias correction is that of squares."""
-        return self._visits(tuple(correction.split("/")), lambda visit: _base(visit.place[-1]) == "bias_correction")[0].nonnegative
+        return self.parts.nonnegative(tuple(correction.split("/")))
 
     @property
     def taken(self) -> list[str]:
@@ -167,13 +150,13 @@ class Slots:
         if not taken:
             return "step"
         nested = all(inner[: len(around) - 1] == around[:-1] for around, inner in itertools.pairwise(taken))
-        counting = {part.form.name for path in taken if (part := self._part(path, len(path) - 2)) is not None}
+        counting = {part.form.name for path in taken if (part := self.parts.part(path, len(path) - 2)) is not None}
         return "/".join(taken[-1]) if nested and not scheduled_outside(self.tx, counting) else None
 
     def weight_of_average(self, leaf: SlotLeaf) -> str:
         """The path of what says how much an average of a parameter has taken in; empty for every other leaf."""
         slot = tuple(leaf.slot.split("/"))
-        part = self._part(slot, len(slot) - 2) if len(slot) > 1 and slot[-1] == "average" else None
+        part = self.parts.part(slot, len(slot) - 2) if len(slot) > 1 and slot[-1] == "average" else None
         beside = AVERAGES.get(part.form.name) if part is not None else None
         return "/".join((*slot[:-1], beside)) if beside else ""
 
@@ -214,25 +197,24 @@ def _codec_argument(part: Any) -> tuple[str, Any] | None:
     return None
 
 
-def _base(name: str) -> str:
-    """A name without the number that tells it from an equal one."""
-    return re.sub(r"_\d+$", "", name)
-
-
-def _within(path: Sequence[str], names: Sequence[str]) -> bool:
-    """Whether a path goes through these names in this order, others between."""
-    rest = iter(names)
-    return all(name in rest for name in path)
-
-
-def _is_scope(part: Any) -> bool:
-    return bool(_opened(part))
-
-
 def _correction(slot: tuple[str, ...]) -> str:
     """The path of the innermost bias correction on the way to a slot."""
-    k = max((k for k, name in enumerate(slot) if _base(name) == "bias_correction"), default=-1)
+    k = max((k for k, name in enumerate(slot) if base(name) == "bias_correction"), default=-1)
     return "/".join(slot[: k + 1])
+
+
+def _owned(tx: GradientTransformation, state: PyTree, params: PyTree) -> set[tuple[str, ...]]:
+    """The paths of the slots that hold something for each parameter: below them are leaves of the parameters, and nothing else."""
+    paths = _inner_paths(params)
+    if paths == {()}:  # a bare array: a slot of it and a number look alike, but for what they are with a tree around it
+        inside = jax.eval_shape(tx.init, jax.tree.map(lambda leaf: [jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf))], params))
+        return {names[:-1] for path, _ in jax.tree_util.tree_leaves_with_path(inside) if (names := path_names(path))[-1] == "0"}
+    below = collections.defaultdict[tuple[str, ...], set[tuple[str, ...]]](set)
+    for path, _ in jax.tree_util.tree_leaves_with_path(state):
+        names = path_names(path)
+        for k in range(1, len(names)):
+            below[names[:k]].add(names[k:])
+    return {slot for slot, leaves in below.items() if leaves <= paths}
 
 
 def _inner_paths(params: PyTree) -> set[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""What wrappers are to the part inside them, where a state is carried over."""
+"""What parts are to those inside and behind them, where a state is carried over."""
 
 import functools
 from collections.abc import Collection
@@ -12,6 +12,19 @@ TRANSPARENT = {
     *("average", "uniform_average"),
 }
 """Wrappers in which a part keeps what it keeps outside of them: a statistic of the same gradients, or of some of the leaves."""
+
+UNSCALED = {
+    *("clip", "clip_by_global_norm", "clip_by_block_norm", "clip_by_block_rms", "adaptive_grad_clip", "per_example_clip_by_global_norm"),
+    *("add_decayed_weights", "add_corrected_decayed_weights", "add_noise", "add_private_noise", "zero_nonfinite", "centralize"),
+    *("limit_norm_growth", "observe", "reduce_variance", "identity"),
+}
+"""Parts behind which a gradient is about as large as before: what is averaged there is still an average of gradients."""
+
+BASES = {"in_basis", "scaled_in_basis"}
+"""Parts that keep axes as `basis`, and something in these axes as `inner`."""
+
+LAGGED = {"scale_by_lagged_belief"}
+"""Parts that divide by what they kept from the step before: zeros beside what is older would be divided by."""
 
 AVERAGES = {"average": "weight", "uniform_average": "taken_in"}
 """Wrappers that average parameters, and the slot that says how much each average has taken in."""

@@ -9,6 +9,8 @@ from typing import Any, cast
 import jax
 
 from gradtx import GradientTransformation, from_spec
+from gradtx._core.hints import instead_of_transformation
+from gradtx._core.kinds import shown
 from gradtx._core.placement import beside
 from gradtx._core.trees import structure_as_text
 from gradtx._core.types import PyTree
@@ -19,7 +21,7 @@ from gradtx.training._checkpoint_leaves import SavedLeaf, plain_tree, saved_leav
 from gradtx.training._checkpoint_orbax import check_orbax, read_orbax, read_orbax_header, wait_for_orbax
 from gradtx.training._migrate import migrated
 from gradtx.training._migrate_report import Migration
-from gradtx.training._restore_batch import abstract_state, joined, member, member_optimizer, members_in, parted
+from gradtx.training._restore_batch import abstract_state, check_members, joined, member, member_optimizer, members_in, parted
 from gradtx.training._restore_fit import Shardings, check_fits, fitted, given_shardings
 
 
@@ -65,6 +67,7 @@ def restore(
     chain and whatever codec keeps it. `print(checkpoint.migration)` says leaf by leaf what was carried, created and dropped.
     `migrate={"new/slot": "old/slot"}` ties paths of slots that no rule ties. Of a batch of optimizers each member is carried over.
     """
+    _check_arguments(tx, migrate)
     place = pathlib.Path(path)
     wait_for_orbax()
     trees = {name: tree for name, tree in (("params", params), ("state", state), ("extra", extra)) if tree is not None}
@@ -86,13 +89,9 @@ def restore(
     if "state" not in saved:
         return Checkpoint(**common, state=None, damaged=damaged)
     if migrate is not False:
-        if migrate is not True and not isinstance(cast(Any, migrate), Mapping):
-            raise TypeError(f"restore: migrate must be True, or a dict of paths of slots, got {migrate!r}.")
-        if tx is None:
-            raise ValueError("restore: migrate is for another optimizer than the saved one. Write restore(..., tx=..., migrate=...).")
         before = _optimizer(header["about"], found)
         ties, (old, rest) = {} if migrate is True else migrate, parted(plain_tree(saved["state"]))
-        kept, migration = _migrated(before, old, tx, _needed(own_params, params), ties)
+        kept, migration = _migrated(before, old, cast(GradientTransformation, tx), _needed(own_params, params, found), ties)
         kept = {"optimizer": kept, **rest} if rest else kept
         return Checkpoint(**common, state=_like(kept, state, own_params), damaged=damaged, migration=migration)
     if tx is not None:
@@ -111,9 +110,23 @@ def restore(
     return Checkpoint(**common, state=kept if told else beside(own_params, kept), damaged=damaged)
 
 
+def _check_arguments(tx: Any, migrate: Any) -> None:
+    if tx is not None and not isinstance(tx, GradientTransformation):
+        raise TypeError(f"restore: tx must be a transformation of gradtx, got {shown(tx)}.{instead_of_transformation(tx)}")
+    if migrate is False:
+        return
+    if migrate is not True and not (isinstance(migrate, Mapping) and all(isinstance(part, str) for tie in migrate.items() for part in tie)):
+        raise TypeError(f"restore: migrate must be True, or a dict of paths of slots, got {migrate!r}.")
+    if tx is None:
+        raise ValueError("restore: migrate is for another optimizer than the saved one. Write restore(..., tx=..., migrate=...).")
+
+
 def _migrated(before: Any, state: PyTree, tx: GradientTransformation, params: PyTree, ties: Mapping[str, str]) -> tuple[PyTree, Migration]:
     """The state carried over, and the report; for a batch of optimizers member by member, with the report of the first."""
+    if not isinstance(state, dict) or "step" not in state:
+        raise ValueError("restore: the saved state is none of an optimizer of gradtx, which has a step, so it cannot be carried over.")
     count = members_in(state)
+    check_members(tx, state)
     if count is None or before is None:
         return migrated(before, state, tx, params, ties)
     pairs = [
@@ -123,10 +136,14 @@ def _migrated(before: Any, state: PyTree, tx: GradientTransformation, params: Py
     return joined([kept for kept, _ in pairs]), pairs[0][1]
 
 
-def _needed(saved: PyTree, given: PyTree) -> PyTree:
+def _needed(saved: PyTree, given: PyTree, found: pathlib.Path) -> PyTree:
     params = given if saved is None else saved
     if params is None:
         raise ValueError("restore: to migrate a state, its parameters are needed, and none were saved. Write restore(..., params=...).")
+    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(params)):
+        raise ValueError(
+            f"restore: to migrate a state, its parameters are needed, and {found} has none. Give params= as arrays, not as shapes."
+        )
     return params
 
 

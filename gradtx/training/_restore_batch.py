@@ -21,9 +21,25 @@ def member(tree: PyTree, k: int) -> PyTree:
 
 
 def member_optimizer(tx: GradientTransformation, k: int, count: int) -> GradientTransformation:
-    """The optimizer of one member: each has its own in a batch, all have the same otherwise."""
-    leaves = jax.tree.leaves(tx)
-    return member(tx, k) if leaves and all(jnp.shape(leaf)[:1] == (count,) for leaf in leaves) else tx
+    """The optimizer of one member: of numbers that are arrays each has its own, the others are the same for all."""
+    return jax.tree.map(lambda leaf: leaf[k] if jnp.shape(leaf)[:1] == (count,) and not _is_raw_key(leaf) else leaf, tx)
+
+
+def check_members(tx: GradientTransformation, state: PyTree) -> None:
+    """Refuse to carry the state of one over to a batch, of a batch over to one of another size, and of batches of batches."""
+    count, shape = members_in(state), jnp.shape(state["step"])
+    sizes = {jnp.shape(leaf)[0] for leaf in jax.tree.leaves(tx) if jnp.ndim(leaf) and not _is_raw_key(leaf)}
+    if len(shape) > 1:
+        raise ValueError(f"restore: the state is of {shape} optimizers; one axis of members can be carried over. Restore it with state=.")
+    if other := sorted(sizes - {count}):
+        have, instead = ("one optimizer", "repeat its state") if count is None else (f"{count} optimizers", "take the states that you want")
+        raise ValueError(
+            f"restore: the state is of {have}, and tx is a batch of {other[0]}. Migrate to an optimizer with plain numbers, and {instead}."
+        )
+
+
+def _is_raw_key(leaf: Any) -> bool:
+    return jnp.ndim(leaf) == 1 and jnp.result_type(leaf) == jnp.uint32
 
 
 def joined(members: list[PyTree]) -> PyTree:

@@ -1,0 +1,246 @@
+"""Which leaves of a state become which of another, and the statistics that have to agree with each other."""
+
+import collections
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+
+from gradtx.training._migrate_averages import averaged, counted_where_averages_come_from
+from gradtx.training._migrate_parts import base, basis_of
+from gradtx.training._migrate_report import Move
+from gradtx.training._migrate_slots import SlotLeaf, Slots
+from gradtx.training._migrate_wrappers import LAGGED
+
+CREATED_AT_PARAMETER = "as if the parameter had always been what it is: zeros would be averaged in with it"
+CREATED_AT_MEAN = "at the mean of the slot, whose bias correction is past: zeros would make its first steps too long"
+BEGUN_WITH_DIVISOR = "what it is divided by begins anew, and an old momentum over a new second moment is a step of any length"
+BEGUN_WITH_ANOTHER = "a leaf with which it shares a bias correction has another statistic than before, and begins anew"
+BEGUN_WITH_BASIS = "the basis that it is in begins anew"
+BEGUN_WITH_SHARED = "what its leaves share differs between the places that they come from"
+BEGUN_WITH_LEAF = "another leaf of it begins anew, and would be divided by zero"
+
+
+@dataclasses.dataclass
+class Plan:
+    """Which old leaf becomes which new one. What is not carried begins as in a new state, with a note where that needs one."""
+
+    old: Slots
+    new: Slots
+    sources: dict[str, str]
+    notes: dict[str, str]
+    tied: Collection[str]
+    params: Mapping[tuple[str, ...], Any]
+    rescaled: set[str] = dataclasses.field(default_factory=set[str])
+    unlike: set[str] = dataclasses.field(default_factory=set[str])
+    """Leaves whose source is another kind of array, or has seen nothing."""
+
+    def values(self) -> tuple[dict[str, Any], list[Move]]:
+        """The new leaves before they are coded, and what is said about each."""
+        self._fit()
+        self._turn()
+        self._share()
+        weights = self._weigh(of_squares=True)
+        self._begin_momenta()
+        weights |= self._weigh(of_squares=False)
+        self.sources = counted_where_averages_come_from(self.old, self.new, self.sources, self.tied)
+        values: dict[str, Any] = {}
+        for path, leaf in self.new.leaves.items():
+            values[path] = leaf.value if path not in self.sources else self._carried(path, leaf, weights)
+        filled = self._filled(values)
+        averages, begun = averaged(self.old, self.new, self.sources, values, self.params)
+        values |= filled | averages
+        self.rescaled |= averages.keys() & self.sources.keys()
+        for path in filled:
+            self.notes[path] = "; ".join(filter(None, (self.notes.get(path), CREATED_AT_MEAN)))
+        self.notes |= dict.fromkeys(begun, CREATED_AT_PARAMETER)
+        self.notes |= dict.fromkeys(self.rescaled, "rescaled to the weight of its new neighbours")
+        return values, [Move(path, self.sources.get(path), self.notes.get(path, self._ambiguous(path))) for path in self.new.leaves]
+
+    def dropped(self) -> list[Move]:
+        used = set(self.sources.values())
+        return [Move(None, path, "") for path in self.old.leaves if path not in used]
+
+    def _drop(self, paths: Iterable[str], note: str = "") -> None:
+        """Carry these not, but for those that somebody has tied."""
+        for path in set(paths) & self.sources.keys() - set(self.tied):
+            del self.sources[path]
+            self.notes |= {path: note} if note else {}
+
+    def _fit(self) -> None:
+        """Arrays of another shape or kind are not carried."""
+        for path, source in [*self.sources.items()]:
+            note = self._unfit(path, source)
+            if note and path in self.tied:
+                raise ValueError(f"restore: migrate= ties {path} to {source}, which does not fit: {note}.")
+            if note:
+                self._drop([path], note)
+                self.unlike.add(path)
+
+    def _unfit(self, path: str, source: str) -> str:
+        want, have = self.new.leaves[path].value, self.old.leaves[source].value
+        if jnp.shape(want) != jnp.shape(have):
+            return f"shape {jnp.shape(have)} before, {jnp.shape(want)} now"
+        both_float = jnp.issubdtype(want.dtype, jnp.floating) and jnp.issubdtype(have.dtype, jnp.floating)
+        return "" if want.dtype == have.dtype or both_float else f"dtype {have.dtype} before, {want.dtype} now"
+
+    def _ambiguous(self, path: str) -> str:
+        if path in self.sources or any(path in one for one in self.new.ones.values()):
+            return ""
+        meant = [other for other, leaf in self.old.leaves.items() if leaf.meaning == self.new.leaves[path].meaning]
+        return f"several could be meant ({', '.join(meant[:3])}): tie one by migrate={{...}}" if len(meant) > 1 else ""
+
+    def _turn(self) -> None:
+        """What is kept in a basis is carried with the whole of it or not at all: in other axes the numbers mean nothing."""
+        for within in dict.fromkeys(map(_in_axes, self.new.leaves.values())):
+            if within is None:
+                continue
+            members = [path for path, leaf in self.new.leaves.items() if _in_axes(leaf) == within]
+            origins = {_in_axes(self.old.leaves[self.sources[path]]) for path in members if path in self.sources}
+            if any(origin is None or not self._same_axes(within, origin) for origin in origins) or len(origins) > 1:
+                self._drop(members, BEGUN_WITH_BASIS)
+
+    def _same_axes(self, within: tuple[Any, ...], origin: tuple[Any, ...]) -> bool:
+        now, before = _axes(self.new, within), _axes(self.old, origin)
+        if now or before:
+            return {self.sources.get(path) for path in now} == before
+        return self.new.basis(within[0]) == self.old.basis(origin[0])
+
+    def _share(self) -> None:
+        """What a part shares between its leaves comes from where its leaves come from; where that is several places, they must agree."""
+        numbers = collections.defaultdict[str, list[str]](list)
+        for path, leaf in self.new.leaves.items():
+            if leaf.parameter is None and "/" in path and not leaf.correction and path not in self.new.taken:
+                numbers[path.rpartition("/")[0]].append(path)
+        for place, shared in numbers.items():
+            members = self._members(place)
+            carried = [path for path in members if path in self.sources]
+            origins = dict.fromkeys(origin for path in carried if (origin := self._origin(place, path)))
+            if any(self.new.weight_of_average(self.new.leaves[path]) for path in members) or not members:
+                continue
+            self._drop(shared)
+            found = [{path: f"{origin}/{path.rpartition('/')[2]}" for path in shared} for origin in origins]
+            agree = all(self._agree([at[path] for at in found]) for path in shared)
+            lagging = len(carried) < len(members) and self.new.is_of(place, LAGGED)
+            if not agree or lagging:
+                self._drop(members, BEGUN_WITH_LEAF if lagging else BEGUN_WITH_SHARED)
+            elif found:
+                self.sources = found[0] | self.sources
+
+    def _members(self, place: str) -> list[str]:
+        """The leaves that the part at a place keeps itself, or in its moments."""
+        mover = self.new.mover(place)
+        within = [path for path, leaf in self.new.leaves.items() if leaf.parameter is not None and leaf.slot.startswith(f"{place}/")]
+        return [path for path in within if self.new.mover(self.new.leaves[path].slot) == mover]
+
+    def _origin(self, place: str, path: str) -> str:
+        """The old place of what is now at a place, by where one of its leaves comes from: codecs stand anywhere between."""
+        slot = self.old.leaves[self.sources[path]].slot.split("/")
+        for name in reversed(self.new.leaves[path].slot.removeprefix(f"{place}/").split("/")):
+            while base(name) != "stored" and slot and base(slot[-1]) == "stored":
+                slot.pop()
+            if base(name) != "stored" and (not slot or slot.pop() != name):
+                return ""
+        return "/".join(slot)
+
+    def _agree(self, paths: list[str]) -> bool:
+        """Whether these old leaves are there and hold the same."""
+        first, *others = [self.old.leaves.get(path) for path in paths] or [None]
+        return not paths or (first is not None and all(other is not None and _equal(first, other) for other in others))
+
+    def _weigh(self, of_squares: bool) -> dict[str, str]:
+        """For each bias correction the old weight that its leaves go by, the largest of several; leaves without one are not carried."""
+        weights: dict[str, str] = {}
+        for correction, one in self.new.ones.items():
+            if self.new.of_squares(correction) is not of_squares or set(one) <= set(self.tied):
+                continue
+            leaves = self._corrected(correction)
+            empty = [path for path in leaves if path in self.sources and not self._has_begun(path)]
+            self.unlike |= {*empty}
+            self._drop(empty)
+            if of_squares and any(path not in self.sources and self._was_divided(path) for path in leaves):
+                self._drop(leaves, BEGUN_WITH_ANOTHER)
+            self._drop(one)
+            members = [path for path in leaves if path in self.sources]
+            olds = [self.old.ones.get(origin, ()) for origin in dict.fromkeys(self.old.leaves[self.sources[p]].correction for p in members)]
+            if len(one) == 1 and olds and all(len(old) == 1 for old in olds):
+                weight = max((old[0] for old in olds), key=lambda path: float(jnp.max(self.old.leaves[path].value)))
+                self.sources[one[0]] = weights[correction] = weight
+            elif olds and all(len(old) == len(one) for old in olds) and all(map(self._agree, map(list, zip(*olds, strict=True)))):
+                self.sources |= dict(zip(one, olds[0], strict=True))
+            else:
+                self._refuse_ties(members, one)
+                self._drop(members, "the weight of its bias correction is not known")
+        return weights
+
+    def _corrected(self, correction: str) -> list[str]:
+        """The leaves that a bias correction corrects."""
+        one = self.new.ones[correction]
+        return [path for path, leaf in self.new.leaves.items() if leaf.correction == correction and path not in one]
+
+    def _has_begun(self, path: str) -> bool:
+        """Whether the source of a leaf has taken in anything, as far as its bias correction says."""
+        ones = self.old.ones.get(self.old.leaves[self.sources[path]].correction, ())
+        return not ones or any(bool(jnp.any(self.old.leaves[one].value > 0)) for one in ones)
+
+    def _was_divided(self, path: str) -> bool:
+        """Whether the parameter of a leaf was divided by something that is not this."""
+        own = self.new.leaves[path].parameter
+        return path not in self.unlike and any(leaf.kind == "divisor" and leaf.parameter == own for leaf in self.old.leaves.values())
+
+    def _refuse_ties(self, members: list[str], one: tuple[str, ...]) -> None:
+        tied = [path for path in members if path in self.tied]
+        if tied:
+            raise ValueError(
+                f"restore: migrate= ties {tied[0]} to {self.sources[tied[0]]}, which has no such bias correction: how far the bias of the "
+                f"average has gone is not known. Tie {' and '.join(one)} too, to what counts it."
+            )
+
+    def _begin_momenta(self) -> None:
+        """A momentum begins anew where what it is divided by, or the basis that it is turned into, does."""
+        begun = {leaf.parameter for path, leaf in self.new.leaves.items() if leaf.kind == "divisor" and path not in self.sources} - {None}
+        self._drop((p for p, leaf in self.new.leaves.items() if leaf.kind == "momentum" and leaf.parameter in begun), BEGUN_WITH_DIVISOR)
+
+    def _carried(self, path: str, leaf: SlotLeaf, weights: dict[str, str]) -> Any:
+        source = self.old.leaves[self.sources[path]]
+        value = jnp.asarray(source.value)
+        weight = weights.get(leaf.correction)
+        own = self.old.ones.get(source.correction, ())
+        if weight is not None and own and path not in self.new.ones[leaf.correction] and own[0] != weight:
+            before, now = self.old.leaves[own[0]], self.old.leaves[weight]
+            if not _equal(before, now):
+                value = value * (now.value / before.value)
+                self.rescaled.add(path)
+        return value.astype(leaf.value.dtype)
+
+    def _filled(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Second moments of leaves that were not trained before, beside those whose correction is past."""
+        filled: dict[str, Any] = {}
+        for correction, one in self.new.ones.items():
+            if not self.new.of_squares(correction) or not any(path in self.sources for path in one):
+                continue
+            slots = collections.defaultdict[str, list[str]](list)
+            for path in self._corrected(correction):
+                slots[self.new.leaves[path].slot].append(path)
+            for paths in slots.values():
+                kept = [values[path] for path in paths if path in self.sources]
+                mean = sum(jnp.sum(value) for value in kept) / max(sum(value.size for value in kept), 1)
+                filled |= {path: jnp.full_like(values[path], mean) for path in paths if path not in self.sources}
+        return filled
+
+
+def _equal(one: SlotLeaf, other: SlotLeaf) -> bool:
+    return bool(jnp.array_equal(one.value, other.value))
+
+
+def _in_axes(leaf: SlotLeaf) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """The part that keeps a basis on the way to a leaf, and the leaf's parameter; None if there is none."""
+    place = basis_of(leaf.slot.split("/"))
+    return None if not place or leaf.parameter is None else (place, leaf.parameter)
+
+
+def _axes(slots: Slots, within: tuple[Any, ...]) -> set[str]:
+    """The leaves that are kept of the basis of a parameter."""
+    place, parameter = "/".join((*within[0], "basis", "")), within[1]
+    return {path for path, leaf in slots.leaves.items() if leaf.parameter == parameter and leaf.slot.startswith(place)}
