@@ -156,7 +156,8 @@ class Plan:
             if self.new.of_squares(correction) is not of_squares or set(one) <= set(self.tied):
                 continue
             leaves = self._corrected(correction)
-            empty = [path for path in leaves if path in self.sources and not self._has_begun(path)]
+            begun = {path: self._has_begun(path) for path in leaves if path in self.sources}
+            empty = [path for path, has_begun in begun.items() if not has_begun and any(begun.values())]
             self.unlike |= {*empty}
             self._drop(empty)
             if of_squares and any(path not in self.sources and self._was_divided(path) for path in leaves):
