@@ -273,3 +273,17 @@ def test_batches_are_carried_over_where_the_numbers_of_members_agree(tmp_path):
     grid = training.save(tmp_path / "grid.npz", tx=gx.adam(LR), params=PARAMS, state=twice, step=1)
     with pytest.raises(ValueError, match="one axis of members can be carried over"):
         training.restore(grid, tx=gx.adamw(LR), migrate=True)
+
+
+def test_a_part_may_have_the_name_of_a_wrapper(tmp_path):
+    before, after = gx.sgd(LR, gx.ema(0.9)), gx.named("average", gx.average(gx.sgd(LR, gx.ema(0.9)), 0.9))
+    state, _ = run(before, before.init(PARAMS), 0, 3, 1.0)
+    found = moved(tmp_path, before, after, state)
+    assert not found.migration.dropped
+    assert {path.split("/")[1] for path in found.migration.created} == {"average"}
+
+
+def test_a_group_without_leaves_is_carried_too(tmp_path):
+    before, after = gx.adam_mini(LR), gx.chain(gx.clip(1e3), gx.adam_mini(LR))
+    state, _ = run(before, before.init(PARAMS), 0, 3, 1.0)
+    assert not moved(tmp_path, before, after, state).migration.created

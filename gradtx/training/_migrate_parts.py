@@ -41,18 +41,19 @@ class Parts:
 
         What its part is given is told too: a momentum of gradients is none of steps.
         """
-        inner = {k + 1 for k, name in enumerate(slot) if base(name) in TRANSPARENT and (*slot, "")[k + 1] == "inner"}
+        around = [k for k in range(len(slot) - 1) if (part := self.part(slot, k)) is not None and part.form.name in TRANSPARENT]
+        inner = {k + 1 for k in around if slot[k + 1] == "inner"}
         kept = tuple(self._token(slot, k) for k in range(len(slot)) if not self._passes(slot, k) and k not in inner)
         meant = any(name in self.labels and not self._passes(slot, k) for k, name in enumerate(slot))
-        last = next((k for k in reversed(range(len(slot) - 1)) if base(slot[k]) in TRANSPARENT), 0)
         if meant or slot == ("step",):
             return *kept, *(("of", name) for name in self._given(slot, leaf))
-        return tuple(self._token(slot, k) for k in range(last, len(slot)))
+        return tuple(self._token(slot, k) for k in range(max(around, default=0), len(slot)))
 
     def part(self, slot: tuple[str, ...], k: int) -> Any:
         """The part that a name on the way to a slot is of. Wrappers keep more than one thing: the last name is none of theirs."""
         part = self.labels.get(slot[k], self.labels.get(base(slot[k])))
-        return None if part is not None and part.form.name in TRANSPARENT and k == len(slot) - 1 else part
+        own = k == len(slot) - 1 and part is not None and (part.form.name in TRANSPARENT or part.form.renames)
+        return None if own else part
 
     def _passes(self, slot: tuple[str, ...], k: int) -> bool:
         part = self.part(slot, k)

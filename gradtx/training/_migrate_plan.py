@@ -156,6 +156,8 @@ class Plan:
             if self.new.of_squares(correction) is not of_squares or set(one) <= set(self.tied):
                 continue
             leaves = self._corrected(correction)
+            if not leaves:
+                continue
             begun = {path: self._has_begun(path) for path in leaves if path in self.sources}
             empty = [path for path, has_begun in begun.items() if not has_begun and any(begun.values())]
             self.unlike |= {*empty}
