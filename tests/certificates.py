@@ -10,6 +10,7 @@ from collections.abc import Callable
 import jax
 
 import gradtx as gx
+from gradtx.testing._laws.values import every_name
 from tests.certified import CERTIFICATES, Certificate
 from tests.paths import in_gradtx
 from tests.peers import in_keras, in_optax, in_torch
@@ -91,7 +92,7 @@ def epsilon(tx: gx.GradientTransformation) -> str:
     """Where the part that divides puts its epsilon."""
     for part in parts(tx):
         for (name, argument), formula in EPSILONS.items():
-            if part.startswith(f"{name}(") and getattr(eval(part, vars(gx)), argument) is not None:
+            if part.startswith(f"{name}(") and getattr(eval(part, every_name()), argument) is not None:
                 at_every_step = ", v + ε" if "belief_average(" in part else ""
                 return formula.format(v="v̂" if corrects(part) else "v") + at_every_step
     return "–"

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 import gradtx as gx
+from gradtx._core.order import stands
 
 ALWAYS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 settings.register_profile("bounded", derandomize=True, database=None, **ALWAYS)
@@ -235,7 +236,7 @@ rarer = st.one_of(
     st.builds(gx.adopt, FACTORS, DECAYS, DECAYS, EPS),
     st.builds(gx.fromage, FACTORS),
     st.builds(gx.lamb, FACTORS, DECAYS, DECAYS, EPS, FACTORS),
-    st.builds(gx.lars, FACTORS, FACTORS, FACTORS, linear_moments),
+    st.builds(gx.lars, FACTORS, EPS, FACTORS, linear_moments),
     st.builds(gx.madgrad, FACTORS, DECAYS, EPS),
     st.builds(gx.nadam, FACTORS, DECAYS, DECAYS, EPS),
     st.builds(gx.novograd, FACTORS, DECAYS, DECAYS, EPS, FACTORS),
@@ -250,12 +251,15 @@ rates = st.one_of(st.builds(gx.scale_by_learning_rate, FACTORS), optimizers, *([
 
 @st.composite
 def parts(draw: Any, smooth: bool = False, rated: bool = True) -> list[gx.GradientTransformation]:
-    """The parts of an optimizer: some, a learning rate, few behind it; an average somewhere before a deviation from it."""
+    """The parts of an optimizer: some, a learning rate, few behind where they may; an average somewhere before a deviation from it."""
     free = calm if smooth else calm | jumpy
     found = draw(st.lists(free | uphill, max_size=3))
     if draw(st.booleans()):
         found += [draw(averaging), *draw(st.lists(free | uphill, max_size=1)), draw(by_deviation)]
-    return [*found, draw(rates), *draw(st.lists(free, max_size=1))] if rated else found
+    if not rated:
+        return found
+    rate = draw(rates)
+    return [*found, rate, *([] if stands(rate, "last") else draw(st.lists(free, max_size=1)))]
 
 
 def no_leaf(path: str, leaf: Any) -> bool:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import gradtx as gx
 from gradtx.testing import _compare
+from gradtx.testing._laws.values import every_name
 from tests.strategies import (
     Problem,
     call_mine,
@@ -26,6 +27,7 @@ from tests.strategies import (
     grouped,
     parts,
     problems,
+    rarer,
     whole,
     wrapped,
 )
@@ -53,6 +55,12 @@ def bag(state):
 @given(st.data(), parts())
 def test_chain_is_associative(data, flat):
     assert data.draw(grouped(flat)) == gx.chain(*flat)
+
+
+@examples(100)
+@given(rarer)
+def test_what_the_long_search_draws_can_be_made(tx):
+    assert gx.chain(gx.clip(1.0), tx)
 
 
 def refusal(make):
@@ -216,7 +224,7 @@ def test_optimizers_are_data(tx):
     assert gx.from_spec(json.loads(json.dumps(gx.to_spec(tx)))) == tx
     assert pickle.loads(pickle.dumps(tx)) == tx
     assert jax.tree.unflatten(*reversed(jax.tree.flatten(tx))) == tx
-    assert eval(repr(tx), {**vars(gx), "jax": jax}) == tx
+    assert eval(repr(tx), {**every_name(), "jax": jax}) == tx
     assert hash(tx) == hash(jax.tree.map(lambda leaf: leaf, tx))
     assert str(tx)
 

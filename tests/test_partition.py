@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import gradtx as gx
+from gradtx.testing._laws.values import every_name
 from tests.cases import make_params, step
 
 PARAMS = make_params()
@@ -79,7 +80,7 @@ def test_groups_without_state_leave_no_trace_and_equal_ones_are_numbered():
 def test_a_partition_is_a_value():
     tx = gx.partition(("s", gx.sgd(0.1)), (None, gx.adam(0.2)))
     assert gx.from_spec(gx.to_spec(tx)) == tx
-    assert eval(repr(tx), vars(gx)) == tx
+    assert eval(repr(tx), every_name()) == tx
     assert jax.tree.leaves(jax.tree.map(lambda leaf: 2 * leaf, tx))[0] == 0.2
     rates = jnp.array([0.1, 0.2])
     many = jax.vmap(lambda rate: trained(tx.replace(groups=(("s", gx.sgd(rate)), (None, gx.adam(0.2)))), PARAMS))(rates)

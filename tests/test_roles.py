@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import gradtx as gx
+from gradtx.testing._laws.values import every_name
 
 RNG = np.random.default_rng(0)
 
@@ -175,7 +176,7 @@ def test_the_first_rule_that_fits_decides():
 
 def test_a_table_is_a_value():
     part = TABLE["matrix", "bias"]
-    assert eval(repr(part), {**vars(gx), "re": re}) == part != TABLE
+    assert eval(repr(part), {**every_name(), "re": re}) == part != TABLE
     assert pickle.loads(pickle.dumps(part)) == part
     assert repr(gx.role("matrix", stack=0)) == "role('matrix', stack=0)"
     assert str(part) == "roles(10 rules)['matrix', 'bias']"

@@ -16,6 +16,7 @@ from gradtx._core.run import Context
 from gradtx._core.signals import Signals
 from gradtx._storage.blocks import extents
 from gradtx._storage.dynamic_code import decoded, encoded
+from gradtx.testing._laws.values import every_name
 from tests import memory
 from tests.cases import CASES
 from tests.references.problem import STEPS, draws
@@ -327,7 +328,7 @@ def test_a_slow_average_falls_in_stochastic_bfloat16_and_stalls_without():
     "codec", [*CODED.values(), gx.bfloat16(True, 7), gx.rank_one(3), gx.cover(), gx.block_mean((0, -1)), gx.channel_mean((0, -1))], ids=str
 )
 def test_a_codec_is_a_value(codec):
-    assert eval(repr(codec), vars(gx)) == codec
+    assert eval(repr(codec), every_name()) == codec
     tx = gx.adamw(0.1, storage=codec)
     assert gx.from_spec(json.loads(json.dumps(gx.to_spec(tx)))) == tx
     assert tx.replace(storage=None) == gx.adamw(0.1)

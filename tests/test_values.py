@@ -15,6 +15,8 @@ import optax
 import pytest
 
 import gradtx as gx
+from gradtx import testing
+from gradtx.testing._laws.values import every_name
 
 PARAMS = {"w": jnp.arange(12.0).reshape(4, 3), "b": jnp.ones(3)}
 
@@ -113,8 +115,14 @@ def assert_same(left, right):
 
 @every_value
 def test_its_repr_makes_it_again(tx):
-    assert eval(repr(tx), {**vars(gx), **globals()}) == tx
+    assert eval(repr(tx), {**every_name(), **globals()}) == tx
     assert tx.form.name in str(tx)
+
+
+def test_what_is_printed_may_name_what_nobody_has_used_yet(monkeypatch):
+    """Names are imported at their first use, and `2 * schedule` uses one that is not written there."""
+    monkeypatch.delitem(vars(gx), "scaled_schedule", raising=False)
+    assert testing.check(gx.scale(2.0 * gx.linear_schedule(1.0, 0.0, 5)), laws=["repr_is_the_call"])
 
 
 @every_value
@@ -414,7 +422,7 @@ def test_a_numpy_array_is_kept_as_it_was():
 
 def test_the_repr_of_wide_arrays_is_wide():
     tx = gx.sgd(np.array([0.1, 0.2]))
-    assert eval(repr(tx), {**vars(gx), "jax": jax, "numpy": np}) == tx
+    assert eval(repr(tx), {**every_name(), "jax": jax, "numpy": np}) == tx
 
 
 def test_seeds_may_be_as_large_as_integers_are():

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import gradtx as gx
+from gradtx.testing._laws.values import every_name
 from tests.paths import in_gradtx, on_bowl
 from tests.references import bowl
 from tests.references.problem import distance, follow, follow_whole
@@ -41,7 +42,7 @@ class Certificate(NamedTuple):
 
     @property
     def optimizer(self) -> gx.GradientTransformation:
-        return eval(self.call, {**vars(gx), "lr": LR})
+        return eval(self.call, {**every_name(), "lr": LR})
 
 
 def paper(tx: gx.GradientTransformation, reference: Callable[..., Iterator[Any]], **numbers: float) -> Paper:

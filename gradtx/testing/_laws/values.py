@@ -16,6 +16,11 @@ from gradtx.testing._compare import program, shown
 from gradtx.testing._law import Violation, law
 
 
+def every_name() -> dict[str, Any]:
+    """What `from gradtx import *` gives, those names too that nobody has used yet."""
+    return {name: getattr(gradtx, name) for name in gradtx.__all__}
+
+
 def _equal(expected: Any, seen: Any, how: str) -> None:
     if seen != expected:
         raise Violation(repr(expected), f"{seen!r} after {how}")
@@ -50,7 +55,7 @@ def pickles_round_trip(case: Case) -> None:
 def repr_is_the_call(case: Case) -> None:
     """What it prints is the call that makes it."""
     tx = case.value()
-    _equal(tx, eval(repr(tx), {**vars(gradtx), "jax": jax}), "eval(repr(tx))")
+    _equal(tx, eval(repr(tx), {**every_name(), "jax": jax}), "eval(repr(tx))")
 
 
 @law("Make the state dicts by slot name, each slot a tree like the parameters.")
