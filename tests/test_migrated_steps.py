@@ -32,6 +32,52 @@ def moved(tmp_path, before, after, state, params=PARAMS, migrate=True):
 
 
 LR = 1e-3
+
+
+@gx.transformation
+def scoped(learning_rate: gx.LearningRate):
+    """Second moments of what comes in, whatever has been averaged before."""
+    return gx.chain(RMS, gx.scale_by_learning_rate(learning_rate))
+
+
+@gx.transformation(averages=True)
+def heavy(decay: gx.Decay):
+    """A momentum of one's own, kept by no moment: m ← decay m + g."""
+
+    def update(updates, state):
+        new = jax.tree.map(lambda m, u: decay * m + u, state["m"], updates)
+        return new, {"m": new}
+
+    return lambda params: {"m": jax.tree.map(jnp.zeros_like, params)}, update
+
+
+@gx.transformation
+def root_of_all(decay: gx.Decay):
+    """Divide by one root of a mean square for all leaves."""
+
+    def update(updates, state):
+        mean = jnp.mean(jnp.concatenate([jnp.ravel(u) ** 2 for u in jax.tree.leaves(updates)]))
+        v = decay * state["v"] + (1 - decay) * mean
+        return jax.tree.map(lambda u: u / jnp.sqrt(v + 1e-12), updates), {"v": v}
+
+    return lambda params: {"v": jnp.zeros(())}, update
+
+
+@gx.transformation
+def remembers():
+    """Change nothing and keep the gradient."""
+    return lambda params: {"last": jax.tree.map(jnp.zeros_like, params)}, lambda updates, state: (updates, {"last": updates})
+
+
+@gx.transformation
+def mine(learning_rate: gx.LearningRate):
+    """An optimizer under a name of one's own."""
+    return gx.adamw(learning_rate)
+
+
+RMS = gx.scale_by_rms(gx.bias_correction(gx.ema(0.999)), 1e-8)
+TRACE, RATE = gx.scale_by_momentum(gx.trace(0.99)), gx.scale_by_learning_rate(LR)
+MEAN = gx.scale_by_momentum(gx.ema(0.9))
 CORRECTED = gx.sgd(LR, gx.bias_correction(gx.ema(0.9)))
 RATED = gx.scale_by_learning_rate(LR), gx.scale_by_momentum(gx.trace(0.9))
 PAIRS = {
@@ -56,6 +102,12 @@ PAIRS = {
     "momentum of steps": (gx.chain(*RATED[::-1]), gx.chain(*RATED), 1.0),
     "gradients made larger": (gx.adam(LR), gx.chain(gx.scale(1e3), gx.adam(LR)), 1.0),
     "gradients made smaller": (gx.adam(LR), gx.chain(gx.scale(1e-3), gx.adam(LR)), 1.0),
+    "second moments of the gradient, then of the momentum": (gx.chain(TRACE, RMS, RATE), gx.chain(TRACE, scoped(LR)), 1.0),
+    "Adam, then Adam of a momentum": (gx.adam(LR), gx.chain(TRACE, gx.adam(LR)), 1.0),
+    "a momentum of one's own": (gx.chain(heavy(0.9), RATE), gx.chain(heavy(0.9), RMS, RATE), 1.0),
+    "one divisor for all": (gx.chain(MEAN, RATE), gx.chain(MEAN, root_of_all(0.9), RATE), 1e3),
+    "a group with a belief": (gx.partition(("k", gx.adabelief(LR)), (None, gx.adam(LR))), gx.adam(LR), 1.0),
+    "a group without one": (gx.partition(("k", gx.adam(LR)), (None, gx.adabelief(LR))), gx.adabelief(LR), 1.0),
     "one group that divided by another": (gx.partition(("k", CORRECTED), (None, gx.adam(LR))), gx.adam(LR), 1.0),
 }
 
@@ -98,6 +150,8 @@ def groups(one, other):
 
 
 SHARED = {
+    "schedule_free": gx.schedule_free(gx.sgd(0.1), 0.1, 0.9),
+    "a part by itself": gx.scale_by_lagged_rms(0.9, 1e-6),
     "schedule_free_sgd": gx.schedule_free_sgd(0.1),
     "radam": gx.radam(LR),
     "nadam": gx.nadam(LR),
@@ -287,3 +341,59 @@ def test_a_group_without_leaves_is_carried_too(tmp_path):
     before, after = gx.adam_mini(LR), gx.chain(gx.clip(1e3), gx.adam_mini(LR))
     state, _ = run(before, before.init(PARAMS), 0, 3, 1.0)
     assert not moved(tmp_path, before, after, state).migration.created
+
+
+def test_tuners_belong_to_the_leaves_that_they_tune(tmp_path):
+    tx = gx.mechanic(gx.adam(1.0))
+    before, after = gx.partition(("k", tx), (None, tx)), gx.partition(("b", tx), (None, tx))
+    state, _ = run(before, before.init(PARAMS), 0, 12, 1.0)
+    found = moved(tmp_path, before, after, state)
+    was, now = (dict(zip(order, s["partition"].values(), strict=True)) for order, s in (("kb", state), ("bk", found.state)))
+    for leaf in "kb":
+        jax.tree.map(np.testing.assert_array_equal, now[leaf]["tuner_0"], was[leaf]["tuner_0"])
+    assert not found.migration.created
+    assert "differs between the places" in " ".join(moved(tmp_path, before, tx, state).migration.notes.values())
+
+
+PLACED = ["in_basis", "bias_correction", "average", "scale_by_rms", "adamw_2", "inner"]
+
+
+@pytest.mark.parametrize("name", PLACED)
+def test_parts_may_be_called_like_others(tmp_path, name):
+    before, after = gx.adam(LR), gx.named(name, gx.adam(LR))
+    state, _ = run(before, before.init(PARAMS), 0, 3, 1.0)
+    found = moved(tmp_path, before, after, state)
+    assert not found.migration.created + found.migration.dropped
+    assert not moved(tmp_path, after, before, found.state).migration.created
+
+
+def test_optimizers_of_ones_own_are_what_they_are_made_of(tmp_path):
+    before = gx.adamw(LR)
+    state, _ = run(before, before.init(PARAMS), 0, 3, 1.0)
+    for after in (mine(LR), gx.average(mine(LR), 0.9)):
+        found = moved(tmp_path, before, after, state)
+        assert not found.migration.dropped
+        assert all(path.startswith("average/") for path in found.migration.created)
+
+
+def test_what_changes_no_size_leaves_a_momentum_alone(tmp_path):
+    before, after = gx.adam(LR), gx.optimistic_adam(LR)
+    state, _ = run(before, before.init(PARAMS), 0, 3, 1.0)
+    found = moved(tmp_path, before, after, state)
+    assert not found.migration.dropped
+    found = moved(tmp_path, before, gx.chain(before, remembers()), state)
+    assert (
+        "something that it may be divided by begins anew" in found.migration.notes["adam/scale_by_momentum/bias_correction/ema/average/k"]
+    )
+
+
+YOUNG = ["schedule_free_adamw", "schedule_free_radam", "madgrad", "novograd", "adopt"]
+
+
+@pytest.mark.parametrize("name", YOUNG)
+def test_what_is_taken_for_old_and_is_not_is_said(tmp_path, name):
+    before = gx.adam(LR)
+    state, _ = run(before, before.init(PARAMS), 0, 3, 1.0)
+    migration = moved(tmp_path, before, getattr(gx, name)(LR), state).migration
+    assert any("takes it for as old as the step" in migration.notes.get(path, "") for path in migration.created)
+    assert not moved(tmp_path, before, gx.adamw(LR), state).migration.notes

@@ -46,12 +46,17 @@ def _chain_lines(tx: Any, depth: int) -> Iterator[str]:
         yield from _chain_lines(part, depth + 1)
 
 
-def _opened(tx: GradientTransformation) -> tuple[GradientTransformation, ...]:
-    """The parts of the chain that a factory's body returns, schedules left as they are; none where it is a pair of functions."""
+def returned(tx: GradientTransformation) -> Any:
+    """What a factory's body returns, schedules left as they are: a transformation, or a pair of functions."""
     try:
-        opened = tx.form.open(tx.arguments, Context(Signals(step=None, path=(tx.form.name,))))
+        return tx.form.open(tx.arguments, Context(Signals(step=None, path=(tx.form.name,))))
     except (TypeError, AttributeError):  # the body computes with a schedule, so it must be a number
-        opened = tx.form.open(tx.arguments, Context(Signals(step=0, path=(tx.form.name,))))
+        return tx.form.open(tx.arguments, Context(Signals(step=0, path=(tx.form.name,))))
+
+
+def _opened(tx: GradientTransformation) -> tuple[GradientTransformation, ...]:
+    """The parts of the chain that a factory's body returns; none where it returns something else."""
+    opened = returned(tx)
     return opened.arguments["transformations"] if isinstance(opened, Call) and opened.form.composes else ()
 
 

@@ -1,24 +1,27 @@
 """The parts of an optimizer in the order in which updates pass through them, and what a slot is to its part."""
 
+import collections
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from typing import Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
 from gradtx import GradientTransformation
+from gradtx._core.call import Call
 from gradtx._core.contract import init
-from gradtx._core.describe import _opened
+from gradtx._core.describe import returned
 from gradtx._core.order import moved_by
 from gradtx._core.signals import Visit, Visits
 from gradtx._core.trees import is_trainable
 from gradtx._core.types import PyTree
-from gradtx.training._migrate_wrappers import BASES, TRANSPARENT, UNSCALED
+from gradtx.training._migrate_wrappers import BASES, TRANSPARENT, UNSCALED, goes_by_step
 
 Kind: TypeAlias = Literal["momentum", "divisor", ""]
 """What a slot is to the size of a step: an average that is stepped along, something that it is divided by or turned with, or neither."""
+Path: TypeAlias = tuple[str, ...]
 
 
 class Parts:
@@ -31,109 +34,140 @@ class Parts:
             jax.tree.map(lambda p: jax.ShapeDtypeStruct(jnp.shape(p), jnp.result_type(p)) if is_trainable(p) else p, params),
             self.visits,
         )
-        self.labels = {visit.place[-1]: visit.part for visit in self.visits}
-        self.scopes = {id(visit.part): bool(_opened(visit.part)) for visit in self.visits}
-        self.meaning, self.kind = functools.cache(self._meaning), functools.cache(self._kind)
-        self.mover = functools.cache(self._mover)
+        self.at = collections.defaultdict[Path, list[Visit]](list)
+        for visit in self.visits:
+            self.at[visit.place].append(visit)
+        self.order = {id(visit): k for k, visit in enumerate(self.visits)}
+        made = {id(visit.part): returned(visit.part) for visit in self.visits}
+        self.made = {part: tx for part, tx in made.items() if isinstance(tx, Call) and tx.form.name != "stateless"}
+        self.places, self.meaning = functools.cache(self._places), functools.cache(self._meaning)
+        self.mover, self.kind = functools.cache(self._mover), functools.cache(self._kind)
 
-    def _meaning(self, slot: tuple[str, ...], leaf: tuple[str, ...]) -> tuple[Any, ...]:
+    def _places(self, slot: Path) -> tuple[Path | None, ...]:
+        """For each name on the way to a slot the place of the part that it is of; None for groups, and for what a part calls its own.
+
+        Groups of equal parts have one place, and are numbered in the state.
+        """
+        here: Path = ()
+        found: list[Path | None] = []
+        for name in slot:
+            exact, numberless = (*here, name), (*here, base(name))
+            place = exact if exact in self.at else numberless if numberless in self.at else None
+            here = place or here
+            found.append(place)
+        return tuple(found)
+
+    def visit(self, slot: Path, k: int, leaf: Path) -> Visit | None:
+        """The visit, on the way to a leaf, of the part that a name of its slot is of."""
+        place = self.places(slot)[k]
+        if place is None:
+            return None
+        return next((visit for visit in self.at[place] if leaf in visit.seen), self.at[place][0])
+
+    def part(self, slot: Path, k: int, leaf: Path = ()) -> Any:
+        """That part."""
+        visit = self.visit(slot, k, leaf)
+        return None if visit is None else visit.part
+
+    def last(self, slot: Path, factories: Collection[str], leaf: Path = ()) -> Path:
+        """The slot as far as to the innermost part that one of these factories made; empty if there is none."""
+        parts = [self.part(slot, k, leaf) for k in range(len(slot))]
+        return slot[: 1 + max((k for k, part in enumerate(parts) if part is not None and part.form.name in factories), default=-1)]
+
+    def deepest(self, slot: Path, chosen: Callable[[Visit], bool]) -> list[Visit]:
+        """The visits, for all leaves, of the deepest part on the way to a slot that is chosen."""
+        places = [place for place in self.places(slot) if place is not None and any(map(chosen, self.at[place]))]
+        return [visit for visit in self.at[places[-1]] if chosen(visit)] if places else []
+
+    def _meaning(self, slot: Path, leaf: Path) -> tuple[Any, ...]:
         """The slot without what stands around its part: optimizers, groups, codecs, wrappers that change nothing for it.
 
         What its part is given is told too: a momentum of gradients is none of steps.
         """
-        around = [k for k in range(len(slot) - 1) if (part := self.part(slot, k)) is not None and part.form.name in TRANSPARENT]
+        parts = [self.part(slot, k, leaf) for k in range(len(slot))]
+        around = [k for k, part in enumerate(parts[:-1]) if part is not None and part.form.name in TRANSPARENT]
         inner = {k + 1 for k in around if slot[k + 1] == "inner"}
-        kept = tuple(self._token(slot, k) for k in range(len(slot)) if not self._passes(slot, k) and k not in inner)
-        meant = any(name in self.labels and not self._passes(slot, k) for k, name in enumerate(slot))
-        if meant or slot == ("step",):
+        names = list(zip(slot, parts, strict=True))
+        if slot == ("step",) or any(part is not None and not self._passes(name, part) for name, part in names):
+            kept = tuple(_token(name, part) for k, (name, part) in enumerate(names) if not self._passes(name, part) and k not in inner)
             return *kept, *(("of", name) for name in self._given(slot, leaf))
-        return tuple(self._token(slot, k) for k in range(max(around, default=0), len(slot)))
+        return tuple(_token(name, part) for name, part in names[max(around, default=0) :])
 
-    def part(self, slot: tuple[str, ...], k: int) -> Any:
-        """The part that a name on the way to a slot is of. Wrappers keep more than one thing: the last name is none of theirs."""
-        part = self.labels.get(slot[k], self.labels.get(base(slot[k])))
-        own = k == len(slot) - 1 and part is not None and (part.form.name in TRANSPARENT or part.form.renames)
-        return None if own else part
-
-    def _passes(self, slot: tuple[str, ...], k: int) -> bool:
-        part = self.part(slot, k)
-        return base(slot[k]) == "chain" if part is None else base(slot[k]) == "stored" or self._hands_on(part)
-
-    def _token(self, slot: tuple[str, ...], k: int) -> Any:
-        """A part by its factory and what it is told in words, so that another statistic under the same name is another."""
-        part, name = self.part(slot, k), slot[k]
-        if part is None:
-            return name
-        words = {key: value for key, value in part.arguments.items() if isinstance(value, str | bool) and key not in ("where", "name")}
-        return part.form.spec_name, *sorted(words.items())
+    def _passes(self, name: str, part: Any) -> bool:
+        return base(name) == "chain" if part is None else part.form.name == "stored" or self._hands_on(part)
 
     def _hands_on(self, part: Any) -> bool:
         """Whether it does nothing itself: a chain, an optimizer made of parts, a name, a wrapper that changes nothing inside."""
-        scope = self.scopes.get(id(part), False) or part.form.composes or part.form.renames
-        return scope or part.form.name in TRANSPARENT
+        return id(part) in self.made or part.form.composes or part.form.renames or part.form.name in TRANSPARENT
 
-    def deepest(self, slot: tuple[str, ...], chosen: Callable[[Visit], bool], leaf: tuple[str, ...] | None = None) -> list[Visit]:
-        """The visits of the deepest parts on the way to a slot that are chosen, those that see the leaf if there are any.
-
-        Groups of equal parts have one place, and are numbered in the state: a number counts where it is in both.
-        """
-        names = [base(name) for name in slot]
-        here = [v for v in self.visits if chosen(v) and _within([*map(base, v.place)], names)]
-        here = [v for v in here if len(v.place) == max(len(other.place) for other in here)]
-        here = [v for v in here if _within(v.place, slot)] or here
-        return [v for v in here if leaf in v.seen] or here
-
-    def _mover(self, slot: tuple[str, ...], leaf: tuple[str, ...]) -> Visit | None:
+    def _mover(self, slot: Path, leaf: Path) -> Visit | None:
         """The visit of the part that moves updates with what is kept in a slot, the statistics in it apart."""
-        return next(iter(self.deepest(slot, lambda visit: not visit.part._statistic, leaf)), None)
+        visits = [self.visit(slot, k, leaf) for k in range(len(slot))]
+        return next((visit for visit in reversed(visits) if visit is not None and not visit.part._statistic), None)
 
-    def nonnegative(self, slot: tuple[str, ...], leaf: tuple[str, ...] | None = None) -> bool:
+    def of_mover(self, slot: Path, leaf: Path = ()) -> Path:
+        """The slot as far as to that part."""
+        mover = self.mover(slot, leaf)
+        return () if mover is None else slot[: 1 + self.places(slot).index(mover.place)]
+
+    def innermost(self, slot: Path, leaf: Path) -> Visit | None:
+        """The visit of the last part on the way to a slot."""
+        visits = (self.visit(slot, k, leaf) for k in reversed(range(len(slot))))
+        return next((visit for visit in visits if visit is not None), None)
+
+    def goes_by_step(self, leaf: Path) -> bool:
+        """Whether a part that sees a leaf tells from the step how young its statistics are."""
+        return any(leaf in visit.seen and goes_by_step(visit.part) for visit in self.visits)
+
+    def nonnegative(self, slot: Path, leaf: Path = ()) -> bool:
         """Whether a slot keeps something of squares."""
-        return any(visit.nonnegative for visit in self.deepest(slot, lambda visit: True, leaf)[:1])
+        visit = self.innermost(slot, leaf)
+        return visit is not None and visit.nonnegative
 
-    def _kind(self, slot: tuple[str, ...], leaf: tuple[str, ...]) -> Kind:
-        mover, basis = self.mover(slot, leaf), basis_of(slot)
-        if mover is None or mover.part.form.name in UNSCALED or self._hands_on(mover.part):
+    def _kind(self, slot: Path, leaf: Path) -> Kind:
+        mover, basis = self.mover(slot, leaf), self.last(slot, BASES, leaf)
+        if mover is None or mover.part.form.name in UNSCALED or self._hands_on(mover.part) or (any(moved_by(mover.part)) and not basis):
             return ""
-        if any(moved_by(mover.part)) and not basis:
-            return ""
-        statistic = any(visit.part._statistic for visit in self.deepest(slot, lambda visit: True, leaf))
+        innermost = self.innermost(slot, leaf)
+        averages = innermost is not None and (innermost.part._statistic or bool(mover.part.form.averages))
         in_axes = bool(basis) and slot[len(basis) : len(basis) + 1] == ("basis",)
-        return "momentum" if statistic and not in_axes and not self.nonnegative(slot, leaf) else "divisor"
+        return "momentum" if averages and not in_axes and not self.nonnegative(slot, leaf) else "divisor"
 
-    def _given(self, slot: tuple[str, ...], leaf: tuple[str, ...]) -> tuple[str, ...]:
+    def _given(self, slot: Path, leaf: Path) -> tuple[str, ...]:
         """The parts that what a slot keeps has been through, those apart that leave a gradient about as large as it is.
 
-        Second moments are of the gradient, which stays what it is behind the first average, unless they say that they are of updates.
+        Second moments are of the gradient, which stays what it is behind the first average of its scope, unless they say that they are
+        of updates.
         """
         mover = self.mover(slot, leaf)
-        if mover is None or not self._kind(slot, leaf):
+        if mover is None or not self.kind(slot, leaf):
             return ()
-        end = next(k for k, visit in enumerate(self.visits) if visit is mover)
-        before = [visit for visit in self.visits[:end] if leaf in visit.seen and self._in_line(visit, mover)]
+        end = self.order[id(mover)]
+        before = [visit for visit in self.visits[:end] if leaf in visit.seen and self._in_line(visit, mover, leaf)]
         if self.nonnegative(slot, leaf) and mover.part.arguments.get("of") != "updates":
-            averaging = (k for k, visit in enumerate(before) if visit.part.form.averages)
+            around = (place for k in range(len(mover.place)) if (place := mover.place[:k]) in self.at)
+            scope = max((place for place in around if self._is_scope(place, leaf)), key=len, default=())
+            averaging = (k for k, visit in enumerate(before) if visit.part.form.averages and visit.place[: len(scope)] == scope)
             before = before[: next(averaging, len(before))]
-        changing = [visit for visit in before if self._changes(visit.part)]
-        tops = [v for v in changing if not any(o is not v and v.place[: len(o.place)] == o.place for o in changing)]
+        parts = [visit for visit in before if not visit.part._statistic and self._does_something(visit.part)]
+        tops = [v for v in parts if not any(o is not v and v.place[: len(o.place)] == o.place for o in parts)]
         return tuple(visit.part.form.spec_name for visit in tops if visit.part.form.name not in UNSCALED)
 
-    def _changes(self, part: Any) -> bool:
-        return not part._statistic and not self._hands_on(part) and not any(moved_by(part))
+    def _does_something(self, part: Any) -> bool:
+        return part.form.name in UNSCALED or not (self._hands_on(part) or any(moved_by(part)))
 
-    def _in_line(self, earlier: Visit, mover: Visit) -> bool:
+    def _is_scope(self, place: Path, leaf: Path) -> bool:
+        """Whether the gradient begins anew in a part: a factory that makes a chain, or a wrapper around one."""
+        part = next((visit.part for visit in self.at[place] if leaf in visit.seen), self.at[place][0].part)
+        return not part.form.renames and id(part) in self.made and _holds_chain(self.made[id(part)])
+
+    def _in_line(self, earlier: Visit, mover: Visit, leaf: Path) -> bool:
         """Whether a part stands before another, and not around it or beside it in another branch."""
         shared = next((k for k, (a, b) in enumerate(zip(earlier.place, mover.place, strict=False)) if a != b), len(earlier.place))
         if shared == len(earlier.place):
             return False
-        around = next((visit.part for visit in self.visits if visit.place == mover.place[:shared]), None)
+        around = next((visit.part for visit in self.at.get(mover.place[:shared], ()) if leaf in visit.seen), None)
         return around is None or self._hands_on(around) or len([*moved_by(around)]) < 2
-
-
-def basis_of(slot: Sequence[str]) -> tuple[str, ...]:
-    """The path of the innermost part on the way to a slot that keeps something in a basis; empty if there is none."""
-    k = max((k for k, name in enumerate(slot) if base(name) in BASES), default=-1)
-    return tuple(slot[: k + 1])
 
 
 def base(name: str) -> str:
@@ -141,7 +175,13 @@ def base(name: str) -> str:
     return re.sub(r"_\d+$", "", name)
 
 
-def _within(path: Sequence[str], names: Sequence[str]) -> bool:
-    """Whether a path goes through these names in this order, others between."""
-    rest = iter(names)
-    return all(name in rest for name in path)
+def _token(name: str, part: Any) -> Any:
+    """A part by its factory and what it is told in words, so that another statistic under the same name is another."""
+    if part is None:
+        return name
+    words = {key: value for key, value in part.arguments.items() if isinstance(value, str | bool) and key not in ("where", "name")}
+    return part.form.spec_name, *sorted(words.items())
+
+
+def _holds_chain(tx: Call) -> bool:
+    return tx.form.composes or any(map(_holds_chain, moved_by(tx)))

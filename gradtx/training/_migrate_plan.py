@@ -8,17 +8,18 @@ from typing import Any
 import jax.numpy as jnp
 
 from gradtx.training._migrate_averages import averaged, counted_where_averages_come_from
-from gradtx.training._migrate_parts import base, basis_of
+from gradtx.training._migrate_parts import Path, base
 from gradtx.training._migrate_report import Move
 from gradtx.training._migrate_slots import SlotLeaf, Slots
 from gradtx.training._migrate_wrappers import LAGGED
 
 CREATED_AT_PARAMETER = "as if the parameter had always been what it is: zeros would be averaged in with it"
 CREATED_AT_MEAN = "at the mean of the slot, whose bias correction is past: zeros would make its first steps too long"
-BEGUN_WITH_DIVISOR = "what it is divided by begins anew, and an old momentum over a new second moment is a step of any length"
+BEGUN_WITH_DIVISOR = "something that it may be divided by begins anew, and an old momentum over a new second moment is a step of any length"
 BEGUN_WITH_ANOTHER = "a leaf with which it shares a bias correction has another statistic than before, and begins anew"
 BEGUN_WITH_BASIS = "the basis that it is in begins anew"
 BEGUN_WITH_SHARED = "what its leaves share differs between the places that they come from"
+BEGUN_BEHIND_STEP = "its part takes it for as old as the step, so its first steps are longer than those of a new run"
 BEGUN_WITH_LEAF = "another leaf of it begins anew, and would be divided by zero"
 
 
@@ -54,7 +55,7 @@ class Plan:
         self.rescaled |= averages.keys() & self.sources.keys()
         for path in filled:
             self.notes[path] = "; ".join(filter(None, (self.notes.get(path), CREATED_AT_MEAN)))
-        self.notes |= dict.fromkeys(begun, CREATED_AT_PARAMETER)
+        self.notes = dict.fromkeys(self._young(), BEGUN_BEHIND_STEP) | self.notes | dict.fromkeys(begun, CREATED_AT_PARAMETER)
         self.notes |= dict.fromkeys(self.rescaled, "rescaled to the weight of its new neighbours")
         return values, [Move(path, self.sources.get(path), self.notes.get(path, self._ambiguous(path))) for path in self.new.leaves]
 
@@ -101,38 +102,32 @@ class Plan:
             if any(origin is None or not self._same_axes(within, origin) for origin in origins) or len(origins) > 1:
                 self._drop(members, BEGUN_WITH_BASIS)
 
-    def _same_axes(self, within: tuple[Any, ...], origin: tuple[Any, ...]) -> bool:
+    def _same_axes(self, within: tuple[str, Path], origin: tuple[str, Path]) -> bool:
         now, before = _axes(self.new, within), _axes(self.old, origin)
         if now or before:
             return {self.sources.get(path) for path in now} == before
-        return self.new.basis(within[0]) == self.old.basis(origin[0])
+        return self.new.part_at(within[0]).arguments["basis"] == self.old.part_at(origin[0]).arguments["basis"]
 
     def _share(self) -> None:
         """What a part shares between its leaves comes from where its leaves come from; where that is several places, they must agree."""
-        numbers = collections.defaultdict[str, list[str]](list)
+        numbers, members = (collections.defaultdict[str, list[str]](list) for _ in range(2))
         for path, leaf in self.new.leaves.items():
-            if leaf.parameter is None and "/" in path and not leaf.correction and path not in self.new.taken:
-                numbers[path.rpartition("/")[0]].append(path)
+            if (place := self.new.own_place(path)) and not (leaf.parameter is None and (leaf.correction or path in self.new.taken)):
+                (numbers if leaf.parameter is None else members)[place].append(path)
         for place, shared in numbers.items():
-            members = self._members(place)
-            carried = [path for path in members if path in self.sources]
-            origins = dict.fromkeys(origin for path in carried if (origin := self._origin(place, path)))
-            if any(self.new.weight_of_average(self.new.leaves[path]) for path in members) or not members:
+            own = members[place]
+            if not own or any(self.new.weight_of_average(self.new.leaves[path]) for path in own):
                 continue
+            carried = [path for path in own if path in self.sources]
+            origins = dict.fromkeys(origin for path in carried if (origin := self._origin(place, path)))
             self._drop(shared)
-            found = [{path: f"{origin}/{path.rpartition('/')[2]}" for path in shared} for origin in origins]
+            found = [{path: f"{origin}/{path.removeprefix(f'{place}/')}" for path in shared} for origin in origins]
             agree = all(self._agree([at[path] for at in found]) for path in shared)
-            lagging = len(carried) < len(members) and self.new.is_of(place, LAGGED)
+            lagging = len(carried) < len(own) and self.new.part_at(place).form.name in LAGGED
             if not agree or lagging:
-                self._drop(members, BEGUN_WITH_LEAF if lagging else BEGUN_WITH_SHARED)
+                self._drop(own, BEGUN_WITH_LEAF if lagging else BEGUN_WITH_SHARED)
             elif found:
                 self.sources = found[0] | self.sources
-
-    def _members(self, place: str) -> list[str]:
-        """The leaves that the part at a place keeps itself, or in its moments."""
-        mover = self.new.mover(place)
-        within = [path for path, leaf in self.new.leaves.items() if leaf.parameter is not None and leaf.slot.startswith(f"{place}/")]
-        return [path for path in within if self.new.mover(self.new.leaves[path].slot) == mover]
 
     def _origin(self, place: str, path: str) -> str:
         """The old place of what is now at a place, by where one of its leaves comes from: codecs stand anywhere between."""
@@ -201,9 +196,18 @@ class Plan:
             )
 
     def _begin_momenta(self) -> None:
-        """A momentum begins anew where what it is divided by, or the basis that it is turned into, does."""
-        begun = {leaf.parameter for path, leaf in self.new.leaves.items() if leaf.kind == "divisor" and path not in self.sources} - {None}
-        self._drop((p for p, leaf in self.new.leaves.items() if leaf.kind == "momentum" and leaf.parameter in begun), BEGUN_WITH_DIVISOR)
+        """A momentum begins anew where what it is divided by, or the basis that it is turned into, does; all where they share that."""
+        divisors = {path: leaf.parameter for path, leaf in self.new.leaves.items() if leaf.kind == "divisor"}
+        of_leaves = {self.new.own_place(path) for path, parameter in divisors.items() if parameter is not None}
+        lost = {path: parameter for path, parameter in divisors.items() if path not in self.sources}
+        begun = {own for path, own in lost.items() if own is not None or self.new.own_place(path) not in of_leaves}
+        momenta = {path: leaf.parameter for path, leaf in self.new.leaves.items() if leaf.kind == "momentum"}
+        self._drop((path for path, parameter in momenta.items() if parameter in begun or None in begun), BEGUN_WITH_DIVISOR)
+
+    def _young(self) -> list[str]:
+        """What begins anew in a part that goes by the step."""
+        young = {path: own for path, leaf in self.new.leaves.items() if path not in self.sources and (own := leaf.parameter) is not None}
+        return [path for path, own in young.items() if bool(jnp.any(self.old.step > 0)) and self.new.parts.goes_by_step(own)]
 
     def _carried(self, path: str, leaf: SlotLeaf, weights: dict[str, str]) -> Any:
         source = self.old.leaves[self.sources[path]]
@@ -237,13 +241,12 @@ def _equal(one: SlotLeaf, other: SlotLeaf) -> bool:
     return bool(jnp.array_equal(one.value, other.value))
 
 
-def _in_axes(leaf: SlotLeaf) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+def _in_axes(leaf: SlotLeaf) -> tuple[str, Path] | None:
     """The part that keeps a basis on the way to a leaf, and the leaf's parameter; None if there is none."""
-    place = basis_of(leaf.slot.split("/"))
-    return None if not place or leaf.parameter is None else (place, leaf.parameter)
+    return None if not leaf.basis or leaf.parameter is None else (leaf.basis, leaf.parameter)
 
 
-def _axes(slots: Slots, within: tuple[Any, ...]) -> set[str]:
+def _axes(slots: Slots, within: tuple[str, Path]) -> set[str]:
     """The leaves that are kept of the basis of a parameter."""
-    place, parameter = "/".join((*within[0], "basis", "")), within[1]
-    return {path for path, leaf in slots.leaves.items() if leaf.parameter == parameter and leaf.slot.startswith(place)}
+    place, parameter = within
+    return {path for path, leaf in slots.leaves.items() if leaf.parameter == parameter and leaf.slot.startswith(f"{place}/basis/")}

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import functools
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -17,7 +17,7 @@ from gradtx._core.trees import is_trainable, path_names
 from gradtx._core.types import PyTree
 from gradtx._storage.codec import CodecKind
 from gradtx.training._migrate_coder import Coder
-from gradtx.training._migrate_parts import Kind, Parts, base
+from gradtx.training._migrate_parts import Kind, Parts
 from gradtx.training._migrate_wrappers import AVERAGES, BASES, scheduled_outside
 
 
@@ -25,7 +25,8 @@ from gradtx.training._migrate_wrappers import AVERAGES, BASES, scheduled_outside
 class SlotLeaf:
     """A leaf of a state, decoded. `parts` are the paths of the arrays it is kept as; `meaning` is slot and parameter, for comparing.
 
-    `parameter` is the path of the one that it belongs to, None where all of them share it. `coder` encodes it where it is in code.
+    `parameter` is the path of the one that it belongs to, None where all of them share it; `correction` and `basis` are the paths of the
+    bias correction and of the part in a basis that it stands in. `coder` encodes it where it is in code.
     """
 
     slot: str
@@ -35,6 +36,7 @@ class SlotLeaf:
     parameter: tuple[str, ...] | None
     kind: Kind
     correction: str
+    basis: str
     coder: Coder | None = None
 
 
@@ -86,7 +88,8 @@ class Slots:
                     (*meaning, *codec),
                     leaf if leaf or path_names(next(iter(places.values()))) in self.owned else None,
                     self.parts.kind(own, leaf),
-                    _correction(slot),
+                    "/".join(self.parts.last(slot, ["bias_correction"], leaf)),
+                    "/".join(self.parts.last(slot, BASES, leaf)),
                     coder,
                 ),
             )
@@ -121,19 +124,15 @@ class Slots:
             self.codings[id(keeper)] = (codec, kind.nonnegative or keeper.nonnegative), opened
         return self.codings[id(keeper)]
 
-    def mover(self, place: str) -> tuple[str, ...]:
-        """The place of the part that moves updates with what is kept at another."""
-        mover = self.parts.mover(tuple(place.split("/")), ())
-        return () if mover is None else mover.place
+    def own_place(self, path: str) -> str:
+        """The path of the part that moves updates with a leaf."""
+        leaf = self.leaves[path]
+        return "/".join(self.parts.of_mover(tuple(leaf.slot.split("/")), leaf.parameter or ()))
 
-    def is_of(self, place: str, factories: Collection[str]) -> bool:
-        """Whether the part at a place is one of these."""
-        mover = self.parts.mover(tuple(place.split("/")), ())
-        return mover is not None and mover.part.form.name in factories
-
-    def basis(self, place: tuple[str, ...]) -> Any:
-        """The basis of the part at a place."""
-        return self.parts.deepest(place, lambda visit: visit.part.form.name in BASES)[0].part.arguments["basis"]
+    def part_at(self, place: str) -> Any:
+        """The part at such a path."""
+        names = tuple(place.split("/"))
+        return self.parts.part(names, len(names) - 1)
 
     def of_squares(self, correction: str) -> bool:
         """Whether a bias correction is that of squares."""
@@ -156,7 +155,7 @@ class Slots:
     def weight_of_average(self, leaf: SlotLeaf) -> str:
         """The path of what says how much an average of a parameter has taken in; empty for every other leaf."""
         slot = tuple(leaf.slot.split("/"))
-        part = self.parts.part(slot, len(slot) - 2) if len(slot) > 1 and slot[-1] == "average" else None
+        part = self.parts.part(slot, len(slot) - 2, leaf.parameter or ()) if len(slot) > 1 and slot[-1] == "average" else None
         beside = AVERAGES.get(part.form.name) if part is not None else None
         return "/".join((*slot[:-1], beside)) if beside else ""
 
@@ -195,12 +194,6 @@ def _codec_argument(part: Any) -> tuple[str, Any] | None:
         if value is not None and isinstance(kind, CodecKind) and kind.opened:
             return name, kind
     return None
-
-
-def _correction(slot: tuple[str, ...]) -> str:
-    """The path of the innermost bias correction on the way to a slot."""
-    k = max((k for k, name in enumerate(slot) if base(name) == "bias_correction"), default=-1)
-    return "/".join(slot[: k + 1])
 
 
 def _owned(tx: GradientTransformation, state: PyTree, params: PyTree) -> set[tuple[str, ...]]:

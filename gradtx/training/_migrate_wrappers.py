@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from gradtx import GradientTransformation
+from gradtx._core.call import Call
 from gradtx._core.kinds import is_schedule
 
 TRANSPARENT = {
@@ -16,7 +17,7 @@ TRANSPARENT = {
 UNSCALED = {
     *("clip", "clip_by_global_norm", "clip_by_block_norm", "clip_by_block_rms", "adaptive_grad_clip", "per_example_clip_by_global_norm"),
     *("add_decayed_weights", "add_corrected_decayed_weights", "add_noise", "add_private_noise", "zero_nonfinite", "centralize"),
-    *("limit_norm_growth", "observe", "reduce_variance", "identity"),
+    *("limit_norm_growth", "reduce_on_plateau", "observe", "reduce_variance", "scale_by_optimistic_gradient", "identity"),
 }
 """Parts behind which a gradient is about as large as before: what is averaged there is still an average of gradients."""
 
@@ -26,8 +27,20 @@ BASES = {"in_basis", "scaled_in_basis"}
 LAGGED = {"scale_by_lagged_belief"}
 """Parts that divide by what they kept from the step before: zeros beside what is older would be divided by."""
 
+BY_STEP = {
+    *("ema_from_first", "scale_by_lagged_rms", "dual_average"),
+    *("rms_correction_schedule", "rectification_schedule", "adam_correction_schedule"),
+}
+"""Parts, and schedules of parts, that tell from the step, which goes on, how young a statistic is."""
+
 AVERAGES = {"average": "weight", "uniform_average": "taken_in"}
 """Wrappers that average parameters, and the slot that says how much each average has taken in."""
+
+
+def goes_by_step(part: Any) -> bool:
+    """Whether a part, or a schedule among its numbers or within one, is one of those."""
+    inner = (value for value in part.arguments.values() if isinstance(value, Call))
+    return part.form.name in BY_STEP or any(map(goes_by_step, inner))
 
 
 def scheduled_outside(part: Any, counting: Collection[str]) -> bool:
