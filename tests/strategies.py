@@ -280,8 +280,8 @@ def call_mine(inner: gx.GradientTransformation) -> gx.GradientTransformation:
 
 @st.composite
 def wrapped(draw: Any, flat: list[Any], wrappers: list[Any], depth: int = 2) -> list[Any]:
-    """The same parts, some runs of them within a wrapper around their chain."""
-    begin = draw(st.integers(0, len(flat)))
+    """The same parts, some runs of them within a wrapper around their chain. What has to stand last stays so."""
+    begin = draw(st.integers(0, len(flat) - any(stands(part, "last") is not None for part in flat)))
     end = draw(st.integers(begin, len(flat)))
     inside = draw(wrapped(flat[begin:end], wrappers, depth - 1)) if depth else flat[begin:end]
     wrap = draw(st.sampled_from(wrappers))

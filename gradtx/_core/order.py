@@ -81,7 +81,8 @@ def stands(tx: Call, place: Place) -> Call | None:
 
 
 def _changes_nothing(tx: Call) -> bool:
-    return all(map(_changes_nothing, moved_by(tx))) if tx.form.renames else tx.form.stands == "anywhere"
+    within = tx.form.renames or tx.form.composes
+    return all(map(_changes_nothing, moved_by(tx))) if within else tx.form.stands == "anywhere"
 
 
 def _instead(part: Call, last: Call) -> str:
