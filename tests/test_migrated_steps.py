@@ -145,6 +145,17 @@ def test_a_thawed_leaf_begins_with_steps_of_a_usual_length(tmp_path, name):
     assert most["b"] < 4 * usual["b"]
 
 
+def test_a_leaf_that_is_thawed_late_begins_no_longer_under_radam(tmp_path):
+    """Its second moments have a weight of their own, which is past after some thousand steps."""
+    tx = gx.radam(LR)
+    frozen = gx.freeze("b", tx)
+    state, _ = run(frozen, frozen.init(PARAMS), 0, 1500, 1.0)
+    found = moved(tmp_path, frozen, tx, state)
+    _, most = run(tx, found.state, 1500, 8, 1.0)
+    assert most["b"] < 2 * most["k"]
+    assert "mean of the slot" in found.migration.notes["radam/scale_by_rectified_rms/average/b"]
+
+
 def groups(one, other):
     return gx.partition(("k", one), (None, other))
 
@@ -233,7 +244,7 @@ def test_a_statistic_in_other_axes_is_another(tmp_path):
         assert any("scale_by_rms" in path for path in found.migration.carried) is same
 
 
-NAMES = {"taken": jnp.ones(3), "weight": jnp.ones(2), "count": jnp.ones(()), "w": jnp.ones((2, 2))}
+NAMES = {"average": jnp.ones(4), "taken": jnp.ones(3), "weight": jnp.ones(2), "count": jnp.ones(()), "w": jnp.ones((2, 2))}
 NAMED = {
     "a bare array": (jnp.linspace(0, 1, 3), gx.average),
     "a bare complex one": (jnp.linspace(0, 1, 3) * (1 + 1j), gx.average),
@@ -353,6 +364,51 @@ def test_tuners_belong_to_the_leaves_that_they_tune(tmp_path):
         jax.tree.map(np.testing.assert_array_equal, now[leaf]["tuner_0"], was[leaf]["tuner_0"])
     assert not found.migration.created
     assert "differs between the places" in " ".join(moved(tmp_path, before, tx, state).migration.notes.values())
+
+
+@pytest.mark.parametrize("wrapper", [lambda tx: gx.accumulate(tx, 2), lambda tx: gx.every(2, tx), gx.skip_nonfinite])
+def test_groups_that_counted_the_same_steps_go_on_with_them(tmp_path, wrapper):
+    tx = wrapper(gx.adam(gx.linear_schedule(1e-2, 0.0, 20)))
+    before = groups(tx, tx)
+    state, _ = run(before, before.init(PARAMS), 0, 12, 1.0)
+    found = moved(tmp_path, before, tx, state)
+    assert "step" not in found.migration.notes
+    one, other = (run(t, s, 12, 3, 1.0)[1] for t, s in ((before, state), (tx, found.state)))
+    assert one == other
+
+
+@gx.transformation
+def average(inner: gx.GradientTransformation):
+    """Parameters averaged by one's own rule, under a name of the library."""
+
+    def update(updates, state, params):
+        updates, new = inner.update(updates, state["inner"], params)
+        return updates, {"inner": new, "average": jax.tree.map(lambda a, p: 0.9 * a + 0.1 * p, state["average"], params)}
+
+    return lambda params: {"inner": inner.init(params), "average": jax.tree.map(jnp.array, params)}, update
+
+
+@gx.transformation
+def clip(size: gx.Number):
+    """A thousand times as much, under a name of the library."""
+    return gx.scale(size)
+
+
+def test_parts_of_ones_own_are_not_taken_for_those_of_the_library(tmp_path):
+    before = gx.adam(LR)
+    state, _ = run(before, before.init(PARAMS), 0, 3, 1.0)
+    assert set(moved(tmp_path, before, gx.chain(clip(1e3), before), state).migration.carried) == {"step"}
+    own = average(gx.adam(LR))
+    state, _ = run(own, own.init(PARAMS), 0, 3, 1.0)
+    found = moved(tmp_path, own, average(gx.adamw(LR)), state)
+    assert not found.migration.created
+    moved(tmp_path, own, gx.average(gx.adamw(LR)), state)
+
+
+def test_sam_comes_late(tmp_path):
+    before = gx.adam(LR)
+    state, _ = run(before, before.init(PARAMS), 0, 3, 1.0)
+    assert not moved(tmp_path, before, gx.chain(gx.sam(0.05), before), state).migration.created
 
 
 PLACED = ["in_basis", "bias_correction", "average", "scale_by_rms", "adamw_2", "inner"]

@@ -94,7 +94,7 @@ def _counted(old: Slots, new: Slots, tied: dict[str, str], paired: dict[str, str
     Wrappers around a whole optimizer count as `taken` how often their part has run, and its schedules go by the innermost.
     """
     found = dict.fromkeys(new.taken, "step") | paired
-    before, now = old.schedule_count(), new.schedule_count()
+    before, now = old.schedule_count() or old.agreed_count(), new.schedule_count()
     if before is not None and now is not None:
         return found | {"step": "step", now: before} | tied, {}
     apart = [path for path in new.taken if found[path] not in old.taken] + sorted({*old.taken} - {*found.values()})

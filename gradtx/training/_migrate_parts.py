@@ -38,8 +38,9 @@ class Parts:
         for visit in self.visits:
             self.at[visit.place].append(visit)
         self.order = {id(visit): k for k, visit in enumerate(self.visits)}
-        made = {id(visit.part): returned(visit.part) for visit in self.visits}
-        self.made = {part: tx for part, tx in made.items() if isinstance(tx, Call) and tx.form.name != "stateless"}
+        bodies = {id(visit.part): returned(visit.part) for visit in self.visits}
+        self.made = {part: body for part, body in bodies.items() if isinstance(body, Call) and body.form.spec_name != "stateless"}
+        """What the parts that are made of others are made of, by their ids."""
         self.places, self.meaning = functools.cache(self._places), functools.cache(self._meaning)
         self.mover, self.kind = functools.cache(self._mover), functools.cache(self._kind)
 
@@ -72,7 +73,7 @@ class Parts:
     def last(self, slot: Path, factories: Collection[str], leaf: Path = ()) -> Path:
         """The slot as far as to the innermost part that one of these factories made; empty if there is none."""
         parts = [self.part(slot, k, leaf) for k in range(len(slot))]
-        return slot[: 1 + max((k for k, part in enumerate(parts) if part is not None and part.form.name in factories), default=-1)]
+        return slot[: 1 + max((k for k, part in enumerate(parts) if part is not None and part.form.spec_name in factories), default=-1)]
 
     def deepest(self, slot: Path, chosen: Callable[[Visit], bool]) -> list[Visit]:
         """The visits, for all leaves, of the deepest part on the way to a slot that is chosen."""
@@ -85,7 +86,7 @@ class Parts:
         What its part is given is told too: a momentum of gradients is none of steps.
         """
         parts = [self.part(slot, k, leaf) for k in range(len(slot))]
-        around = [k for k, part in enumerate(parts[:-1]) if part is not None and part.form.name in TRANSPARENT]
+        around = [k for k, part in enumerate(parts[:-1]) if part is not None and part.form.spec_name in TRANSPARENT]
         inner = {k + 1 for k in around if slot[k + 1] == "inner"}
         names = list(zip(slot, parts, strict=True))
         if slot == ("step",) or any(part is not None and not self._passes(name, part) for name, part in names):
@@ -94,11 +95,11 @@ class Parts:
         return tuple(_token(name, part) for name, part in names[max(around, default=0) :])
 
     def _passes(self, name: str, part: Any) -> bool:
-        return base(name) == "chain" if part is None else part.form.name == "stored" or self._hands_on(part)
+        return base(name) == "chain" if part is None else part.form.spec_name == "stored" or self._hands_on(part)
 
     def _hands_on(self, part: Any) -> bool:
         """Whether it does nothing itself: a chain, an optimizer made of parts, a name, a wrapper that changes nothing inside."""
-        return id(part) in self.made or part.form.composes or part.form.renames or part.form.name in TRANSPARENT
+        return id(part) in self.made or part.form.composes or part.form.renames or part.form.spec_name in TRANSPARENT
 
     def _mover(self, slot: Path, leaf: Path) -> Visit | None:
         """The visit of the part that moves updates with what is kept in a slot, the statistics in it apart."""
@@ -126,7 +127,12 @@ class Parts:
 
     def _kind(self, slot: Path, leaf: Path) -> Kind:
         mover, basis = self.mover(slot, leaf), self.last(slot, BASES, leaf)
-        if mover is None or mover.part.form.name in UNSCALED or self._hands_on(mover.part) or (any(moved_by(mover.part)) and not basis):
+        if (
+            mover is None
+            or mover.part.form.spec_name in UNSCALED
+            or self._hands_on(mover.part)
+            or (any(moved_by(mover.part)) and not basis)
+        ):
             return ""
         innermost = self.innermost(slot, leaf)
         averages = innermost is not None and (innermost.part._statistic or bool(mover.part.form.averages))
@@ -151,10 +157,10 @@ class Parts:
             before = before[: next(averaging, len(before))]
         parts = [visit for visit in before if not visit.part._statistic and self._does_something(visit.part)]
         tops = [v for v in parts if not any(o is not v and v.place[: len(o.place)] == o.place for o in parts)]
-        return tuple(visit.part.form.spec_name for visit in tops if visit.part.form.name not in UNSCALED)
+        return tuple(visit.part.form.spec_name for visit in tops if visit.part.form.spec_name not in UNSCALED)
 
     def _does_something(self, part: Any) -> bool:
-        return part.form.name in UNSCALED or not (self._hands_on(part) or any(moved_by(part)))
+        return part.form.spec_name in UNSCALED or not (self._hands_on(part) or any(moved_by(part)))
 
     def _is_scope(self, place: Path, leaf: Path) -> bool:
         """Whether the gradient begins anew in a part: a factory that makes a chain, or a wrapper around one."""

@@ -9,23 +9,27 @@ import jax.numpy as jnp
 
 from gradtx.training._migrate_averages import averaged, counted_where_averages_come_from
 from gradtx.training._migrate_parts import Path, base
-from gradtx.training._migrate_report import Move
+from gradtx.training._migrate_report import (
+    BEGUN_BEHIND_STEP,
+    BEGUN_WITH_ANOTHER,
+    BEGUN_WITH_BASIS,
+    BEGUN_WITH_DIVISOR,
+    BEGUN_WITH_LEAF,
+    BEGUN_WITH_SHARED,
+    CREATED_AT_MEAN,
+    CREATED_AT_PARAMETER,
+    Move,
+)
 from gradtx.training._migrate_slots import SlotLeaf, Slots
-from gradtx.training._migrate_wrappers import LAGGED
-
-CREATED_AT_PARAMETER = "as if the parameter had always been what it is: zeros would be averaged in with it"
-CREATED_AT_MEAN = "at the mean of the slot, whose bias correction is past: zeros would make its first steps too long"
-BEGUN_WITH_DIVISOR = "something that it may be divided by begins anew, and an old momentum over a new second moment is a step of any length"
-BEGUN_WITH_ANOTHER = "a leaf with which it shares a bias correction has another statistic than before, and begins anew"
-BEGUN_WITH_BASIS = "the basis that it is in begins anew"
-BEGUN_WITH_SHARED = "what its leaves share differs between the places that they come from"
-BEGUN_BEHIND_STEP = "its part takes it for as old as the step, so its first steps are longer than those of a new run"
-BEGUN_WITH_LEAF = "another leaf of it begins anew, and would be divided by zero"
+from gradtx.training._migrate_wrappers import LAGGED, WEIGHED
 
 
 @dataclasses.dataclass
 class Plan:
-    """Which old leaf becomes which new one. What is not carried begins as in a new state, with a note where that needs one."""
+    """Which old leaf becomes which new one. What is not carried begins as in a new state, with a note where that needs one.
+
+    `values` is called once: it takes from `sources` what cannot be carried, in an order in which each rule sees what those before it left.
+    """
 
     old: Slots
     new: Slots
@@ -34,6 +38,7 @@ class Plan:
     tied: Collection[str]
     params: Mapping[tuple[str, ...], Any]
     rescaled: set[str] = dataclasses.field(default_factory=set[str])
+    """Leaves whose numbers are others than those of their source."""
     unlike: set[str] = dataclasses.field(default_factory=set[str])
     """Leaves whose source is another kind of array, or has seen nothing."""
 
@@ -123,7 +128,7 @@ class Plan:
             self._drop(shared)
             found = [{path: f"{origin}/{path.removeprefix(f'{place}/')}" for path in shared} for origin in origins]
             agree = all(self._agree([at[path] for at in found]) for path in shared)
-            lagging = len(carried) < len(own) and self.new.part_at(place).form.name in LAGGED
+            lagging = len(carried) < len(own) and self.new.part_at(place).form.spec_name in LAGGED
             if not agree or lagging:
                 self._drop(own, BEGUN_WITH_LEAF if lagging else BEGUN_WITH_SHARED)
             elif found:
@@ -141,8 +146,8 @@ class Plan:
 
     def _agree(self, paths: list[str]) -> bool:
         """Whether these old leaves are there and hold the same."""
-        first, *others = [self.old.leaves.get(path) for path in paths] or [None]
-        return not paths or (first is not None and all(other is not None and _equal(first, other) for other in others))
+        found = [self.old.leaves.get(path) for path in paths]
+        return all(leaf is not None and found[0] is not None and _equal(leaf, found[0]) for leaf in found)
 
     def _weigh(self, of_squares: bool) -> dict[str, str]:
         """For each bias correction the old weight that its leaves go by, the largest of several; leaves without one are not carried."""
@@ -183,7 +188,7 @@ class Plan:
         return not ones or any(bool(jnp.any(self.old.leaves[one].value > 0)) for one in ones)
 
     def _was_divided(self, path: str) -> bool:
-        """Whether the parameter of a leaf was divided by something that is not this."""
+        """Whether the parameter of a leaf was divided by anything, which is not this or it would be carried."""
         own = self.new.leaves[path].parameter
         return path not in self.unlike and any(leaf.kind == "divisor" and leaf.parameter == own for leaf in self.old.leaves.values())
 
@@ -223,17 +228,22 @@ class Plan:
 
     def _filled(self, values: dict[str, Any]) -> dict[str, Any]:
         """Second moments of leaves that were not trained before, beside those whose correction is past."""
-        filled: dict[str, Any] = {}
+        slots = collections.defaultdict[str, list[str]](list)
         for correction, one in self.new.ones.items():
-            if not self.new.of_squares(correction) or not any(path in self.sources for path in one):
-                continue
-            slots = collections.defaultdict[str, list[str]](list)
-            for path in self._corrected(correction):
+            for path in self._corrected(correction) if self.new.of_squares(correction) and not self.sources.keys().isdisjoint(one) else ():
                 slots[self.new.leaves[path].slot].append(path)
-            for paths in slots.values():
-                kept = [values[path] for path in paths if path in self.sources]
-                mean = sum(jnp.sum(value) for value in kept) / max(sum(value.size for value in kept), 1)
-                filled |= {path: jnp.full_like(values[path], mean) for path in paths if path not in self.sources}
+        for path, leaf in self.new.leaves.items():
+            if (
+                leaf.kind == "divisor"
+                and leaf.parameter is not None
+                and self.new.part_at(self.new.own_place(path)).form.spec_name in WEIGHED
+            ):
+                slots[leaf.slot].append(path)
+        filled: dict[str, Any] = {}
+        for paths in slots.values():
+            kept = [values[path] for path in paths if path in self.sources]
+            mean = sum(jnp.sum(value) for value in kept) / max(sum(value.size for value in kept), 1)
+            filled |= {path: jnp.full_like(values[path], mean) for path in paths if kept and path not in self.sources}
         return filled
 
 

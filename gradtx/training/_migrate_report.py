@@ -2,6 +2,15 @@
 
 import dataclasses
 
+CREATED_AT_PARAMETER = "as if the parameter had always been what it is: zeros would be averaged in with it"
+CREATED_AT_MEAN = "at the mean of the slot, whose bias correction is past: zeros would make its first steps too long"
+BEGUN_WITH_DIVISOR = "something that it may be divided by begins anew, and an old momentum over a new second moment is a step of any length"
+BEGUN_WITH_ANOTHER = "a leaf with which it shares a bias correction has another statistic than before, and begins anew"
+BEGUN_WITH_BASIS = "the basis that it is in begins anew"
+BEGUN_WITH_SHARED = "what its leaves share differs between the places that they come from"
+BEGUN_BEHIND_STEP = "its part takes it for as old as the step, so its first steps are longer than those of a new run"
+BEGUN_WITH_LEAF = "another leaf of it begins anew, and would be divided by zero"
+
 
 @dataclasses.dataclass(frozen=True)
 class Move:

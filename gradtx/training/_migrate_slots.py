@@ -149,14 +149,21 @@ class Slots:
         if not taken:
             return "step"
         nested = all(inner[: len(around) - 1] == around[:-1] for around, inner in itertools.pairwise(taken))
-        counting = {part.form.name for path in taken if (part := self.parts.part(path, len(path) - 2)) is not None}
+        counting = {part.form.spec_name for path in taken if (part := self.parts.part(path, len(path) - 2)) is not None}
         return "/".join(taken[-1]) if nested and not scheduled_outside(self.tx, counting) else None
+
+    def agreed_count(self) -> str | None:
+        """The path of one of the counts that schedules go by, where there are several in groups and all are the same."""
+        taken = self.taken
+        counting = {part.form.spec_name for path in taken if (part := self.part_at(path.rpartition("/")[0])) is not None}
+        same = len({int(self.leaves[path].value) for path in taken}) == 1
+        return taken[0] if same and not scheduled_outside(self.tx, counting) else None
 
     def weight_of_average(self, leaf: SlotLeaf) -> str:
         """The path of what says how much an average of a parameter has taken in; empty for every other leaf."""
         slot = tuple(leaf.slot.split("/"))
         part = self.parts.part(slot, len(slot) - 2, leaf.parameter or ()) if len(slot) > 1 and slot[-1] == "average" else None
-        beside = AVERAGES.get(part.form.name) if part is not None else None
+        beside = AVERAGES.get(part.form.spec_name) if part is not None else None
         return "/".join((*slot[:-1], beside)) if beside else ""
 
     def codec(self, path: str) -> Any:
@@ -207,7 +214,7 @@ def _owned(tx: GradientTransformation, state: PyTree, params: PyTree) -> set[tup
         names = path_names(path)
         for k in range(1, len(names)):
             below[names[:k]].add(names[k:])
-    return {slot for slot, leaves in below.items() if leaves <= paths}
+    return {slot for slot, leaves in below.items() if leaves <= paths and "of_one" not in slot}
 
 
 def _inner_paths(params: PyTree) -> set[tuple[str, ...]]:
