@@ -99,16 +99,16 @@ class Plan:
 
     def _turn(self) -> None:
         """What is kept in a basis is carried with the whole of it or not at all: in other axes the numbers mean nothing."""
-        for within in dict.fromkeys(map(_in_axes, self.new.leaves.values())):
+        for within in dict.fromkeys(leaf.within for leaf in self.new.leaves.values()):
             if within is None:
                 continue
-            members = [path for path, leaf in self.new.leaves.items() if _in_axes(leaf) == within]
-            origins = {_in_axes(self.old.leaves[self.sources[path]]) for path in members if path in self.sources}
+            members = [path for path, leaf in self.new.leaves.items() if leaf.within == within]
+            origins = {self.old.leaves[self.sources[path]].within for path in members if path in self.sources}
             if any(origin is None or not self._same_axes(within, origin) for origin in origins) or len(origins) > 1:
                 self._drop(members, BEGUN_WITH_BASIS)
 
     def _same_axes(self, within: tuple[str, Path], origin: tuple[str, Path]) -> bool:
-        now, before = _axes(self.new, within), _axes(self.old, origin)
+        now, before = self.new.axes(within), self.old.axes(origin)
         if now or before:
             return {self.sources.get(path) for path in now} == before
         return self.new.part_at(within[0]).arguments["basis"] == self.old.part_at(origin[0]).arguments["basis"]
@@ -249,14 +249,3 @@ class Plan:
 
 def _equal(one: SlotLeaf, other: SlotLeaf) -> bool:
     return bool(jnp.array_equal(one.value, other.value))
-
-
-def _in_axes(leaf: SlotLeaf) -> tuple[str, Path] | None:
-    """The part that keeps a basis on the way to a leaf, and the leaf's parameter; None if there is none."""
-    return None if not leaf.basis or leaf.parameter is None else (leaf.basis, leaf.parameter)
-
-
-def _axes(slots: Slots, within: tuple[str, Path]) -> set[str]:
-    """The leaves that are kept of the basis of a parameter."""
-    place, parameter = within
-    return {path for path, leaf in slots.leaves.items() if leaf.parameter == parameter and leaf.slot.startswith(f"{place}/basis/")}

@@ -17,7 +17,7 @@ from gradtx._core.trees import is_trainable, path_names
 from gradtx._core.types import PyTree
 from gradtx._storage.codec import CodecKind
 from gradtx.training._migrate_coder import Coder
-from gradtx.training._migrate_parts import Kind, Parts
+from gradtx.training._migrate_parts import Kind, Parts, Path
 from gradtx.training._migrate_wrappers import AVERAGES, BASES, scheduled_outside
 
 
@@ -38,6 +38,11 @@ class SlotLeaf:
     correction: str
     basis: str
     coder: Coder | None = None
+
+    @property
+    def within(self) -> tuple[str, Path] | None:
+        """The part in a basis that it stands in, and its parameter; None if there is none."""
+        return None if not self.basis or self.parameter is None else (self.basis, self.parameter)
 
 
 class Slots:
@@ -128,6 +133,11 @@ class Slots:
         """The path of the part that moves updates with a leaf."""
         leaf = self.leaves[path]
         return "/".join(self.parts.of_mover(tuple(leaf.slot.split("/")), leaf.parameter or ()))
+
+    def axes(self, within: tuple[str, Path]) -> set[str]:
+        """The leaves that are kept of the basis of a parameter."""
+        place, parameter = within
+        return {path for path, leaf in self.leaves.items() if leaf.parameter == parameter and leaf.slot.startswith(f"{place}/basis/")}
 
     def part_at(self, place: str) -> Any:
         """The part at such a path."""
