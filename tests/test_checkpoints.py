@@ -151,17 +151,17 @@ def test_saving_behind_a_later_checkpoint_is_refused(tmp_path):
 
 
 MISTAKES = {
-    "params/layers/0/w is float32 (2, 3) in the checkpoint, where float32 (3, 2) is expected": lambda p: {
+    "params/layers/0/w is float32 (2, 3), where float32 (3, 2) is expected": lambda p: {
         **p,
         "layers": [{**p["layers"][0], "w": jnp.ones((3, 2))}],
     },
-    "params/layers/0/b is bfloat16 (3,) in the checkpoint, where float32 (3,) is expected": lambda p: {
+    "params/layers/0/b is bfloat16 (3,), where float32 (3,) is expected": lambda p: {
         **p,
         "layers": [{**p["layers"][0], "b": jnp.ones(3)}],
     },
-    "params/extra is not in the checkpoint": lambda p: {**p, "extra": jnp.ones(1)},
-    "params/head/0 is in the checkpoint alone": lambda p: {k: v for k, v in p.items() if k != "head"},
-    "params/none is None in the checkpoint, where float32 (1,) is expected": lambda p: {**p, "none": jnp.ones(1)},
+    "params/extra is missing": lambda p: {**p, "extra": jnp.ones(1)},
+    "params/head/0 is not expected": lambda p: {k: v for k, v in p.items() if k != "head"},
+    "params/none is None, where float32 (1,) is expected": lambda p: {**p, "none": jnp.ones(1)},
 }
 
 

@@ -453,3 +453,12 @@ def test_what_is_taken_for_old_and_is_not_is_said(tmp_path, name):
     migration = moved(tmp_path, before, getattr(gx, name)(LR), state).migration
     assert any("takes it for as old as the step" in migration.notes.get(path, "") for path in migration.created)
     assert not moved(tmp_path, before, gx.adamw(LR), state).migration.notes
+
+
+def test_an_optimizer_that_is_no_data_goes_on_as_itself(tmp_path):
+    tx = gx.chain(gx.observe("norm", gx.gradient_norm), gx.adam(LR))
+    state, _ = run(tx, tx.init(PARAMS), 0, 3, 1.0)
+    found = moved(tmp_path, tx, tx, state)
+    jax.tree.map(np.testing.assert_array_equal, found.state, state)
+    with pytest.raises(ValueError, match=r"the checkpoint has no optimizer as data.*or without the parts that take them"):
+        moved(tmp_path, tx, gx.adam(LR), state)

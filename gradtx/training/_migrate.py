@@ -20,7 +20,8 @@ def migrated(before: Any, state: PyTree, tx: GradientTransformation, params: PyT
     if before is None:
         raise ValueError(
             "restore: the checkpoint has no optimizer as data, because functions were among its arguments or none was given to save: "
-            "what its slots mean is not known. Restore with the optimizer that it was saved with, save again with patterns, then migrate."
+            "what its slots mean is not known. Restore with the optimizer that it was saved with, and save again with patterns in the "
+            "place of functions, or without the parts that take them; then migrate."
         )
     check_names(params, "restore")
     fresh = tx.init(params)

@@ -90,6 +90,7 @@ def restore(
         return Checkpoint(**common, state=None, damaged=damaged)
     if migrate is not False:
         before = _optimizer(header["about"], found)
+        before = tx if before is None and _is_same(header["about"], tx, found) else before
         ties, (old, rest) = {} if migrate is True else migrate, parted(plain_tree(saved["state"]))
         kept, migration = _migrated(before, old, cast(GradientTransformation, tx), _needed(own_params, params, found), ties)
         kept = {"optimizer": kept, **rest} if rest else kept
@@ -218,15 +219,16 @@ def _optimizer(about: Mapping[str, Any], found: pathlib.Path) -> Any:
     return None
 
 
+def _is_same(about: Mapping[str, Any], tx: Any, found: pathlib.Path) -> bool | None:
+    """Whether an optimizer has the structure of the saved one; None where that is not known."""
+    if "spec" in about:
+        return jax.tree.structure(_optimizer(about, found)) == jax.tree.structure(tx)
+    return about["structure"] == structure_as_text(jax.tree.structure(tx)) if "structure" in about else None
+
+
 def _check_same(about: Mapping[str, Any], tx: GradientTransformation, found: pathlib.Path) -> None:
     """Refuse an optimizer of another structure, whose state could look the same and mean something else."""
-    if "spec" in about:
-        same = jax.tree.structure(_optimizer(about, found)) == jax.tree.structure(tx)
-    elif "structure" in about:
-        same = about["structure"] == structure_as_text(jax.tree.structure(tx))
-    else:
-        return
-    if not same:
+    if _is_same(about, tx, found) is False:
         raise MismatchedCheckpointError(
             f"{found} belongs to another optimizer:\n  saved  {about['written']}\n  given  {tx!r}\n"
             "To carry its state over, write restore(..., migrate=True)."

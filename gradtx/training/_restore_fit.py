@@ -34,7 +34,7 @@ def check_fits(leaves: list[SavedLeaf], like: PyTree, called: str, source: Any, 
     places = [_expected(path, leaf, called) for path, leaf in wanted]
     faults = [fault for place in places if (fault := _fault(saved.get(place.path), place))]
     known = {place.path for place in places}
-    faults += [f"{leaf.name} is in the checkpoint alone, {leaf.described}" for leaf in leaves if leaf.path not in known]
+    faults += [f"{leaf.name} is not expected; it is {leaf.described}" for leaf in leaves if leaf.path not in known]
     if faults:
         listed = "\n  ".join([*faults[:12], *([f"and {len(faults) - 12} more"] if len(faults) > 12 else [])])
         raise MismatchedCheckpointError(f"{source} does not fit the {called}:\n  {listed}{hint and chr(10) + hint}")
@@ -57,14 +57,14 @@ def _abstract(path: Any, leaf: Any, called: str) -> SavedLeaf:
 
 def _fault(saved: SavedLeaf | None, place: SavedLeaf) -> str:
     if saved is None:
-        return f"{place.name} is not in the checkpoint; {place.described} is expected"
+        return f"{place.name} is missing; {place.described} is expected"
     arrays = saved.kind in _ARRAYS, place.kind in _ARRAYS
     if all(arrays):
         dtypes = {saved.dtype, place.dtype} if "key" not in (saved.kind, place.kind) else {_short(saved), _short(place)}
         same = len(dtypes) == 1 and saved.shape == place.shape and (saved.kind == "key") == (place.kind == "key")
     else:
         same = not any(arrays) and saved.kind == place.kind and saved.dtype == place.dtype and (saved.dtype or saved.value == place.value)
-    return "" if same else f"{saved.name} is {saved.described} in the checkpoint, where {place.described} is expected"
+    return "" if same else f"{saved.name} is {saved.described}, where {place.described} is expected"
 
 
 _KEYS = {"fry": "threefry2x32", "rbg": "rbg", "urbg": "unsafe_rbg"}
