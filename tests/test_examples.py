@@ -176,6 +176,12 @@ def test_the_page_of_the_comparison_shows_what_was_measured():
     for name, one in found.items():
         assert f"| {name} | {one['rate']:.1e} | {ends[name].mean():.3f} ± {ends[name].std(ddof=1):.3f} |" in page
     assert abs(ends["AdamW, 8 bits"].mean() - ends["AdamW"].mean()) < ends["AdamW"].std(ddof=1)
+    assert {len(one["curves"]) for one in found.values()} == {5}
+    assert "five other seeds" in page
+    means = {name: np.mean(one["curves"], axis=0) for name, one in found.items()}
+    reached = {name: np.flatnonzero(mean <= means["AdamW"][-1]) for name, mean in means.items()}
+    assert (20 * (1 + reached["SOAP"][0]), 20 * (1 + reached["Muon + AdamW"][0])) == (320, 340)
+    assert "reach AdamW's final loss in 320 and 340 of its 400 steps" in page
     assert max(ends["SOAP"].max(), ends["Muon + AdamW"].mean()) < ends["AdamW"].min()
     edges = {name for name, one in found.items() if np.argmin(one["tuning"]) in (0, len(one["tuning"]) - 1)}
     assert edges == {"Lion"}

@@ -32,7 +32,7 @@ def describe(tx: GradientTransformation | Any, params: PyTree) -> str:
         raise TypeError(
             f"describe(tx, params): tx must be a transformation of gradtx, got {shown(tx)}. Put another library's into chain(...)."
         )
-    params = jax.tree.map(_abstract, params)
+    params = jax.tree.map(abstract, params)
     visits = Visits()
     state = init(tx, params, visits)
     blocks = [[*_chain_lines(tx, 0)], *_leaf_tables(params, state, visits), _slot_table(params, state), [_totals(params, state)]]
@@ -60,7 +60,7 @@ def _opened(tx: GradientTransformation) -> tuple[GradientTransformation, ...]:
     return opened.arguments["transformations"] if isinstance(opened, Call) and opened.form.composes else ()
 
 
-def _abstract(leaf: Any) -> Any:
+def abstract(leaf: Any) -> Any:
     return jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) if is_trainable(leaf) else leaf
 
 

@@ -145,7 +145,7 @@ def _update(tx: Call, flow: Flow, content: Any, params: PyTree, signals: Signals
     context = Context(signals, params, flow)
     opened = tx.form.open(tx.arguments, context)
     if isinstance(opened, Call):
-        scoped = not tx.form.renames and _holds_chain(opened)
+        scoped = not tx.form.renames and holds_chain(opened)
         inner, entries = update_entries(opened, flow.entered() if scoped else flow, content or {}, params, signals)
         turned = found(opened, gives_learning_rate) is not None
         return flow.left(inner, turned) if scoped else _turned(tx, inner), entries or None
@@ -170,9 +170,9 @@ def _turned(tx: Call, flow: Flow) -> Flow:
     return dataclasses.replace(flow, downhill=True) if flow.averaged and gives_learning_rate(tx) else flow
 
 
-def _holds_chain(tx: Call) -> bool:
+def holds_chain(tx: Call) -> bool:
     """Whether `tx` is a chain or a wrapper around one. Moments are no wrappers: what they hold moves no updates."""
-    return tx.form.composes or any(map(_holds_chain, moved_by(tx)))
+    return tx.form.composes or any(map(holds_chain, moved_by(tx)))
 
 
 def _check_updates(flow: Flow, before: PyTree, signals: Signals) -> None:

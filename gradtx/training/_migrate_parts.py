@@ -7,15 +7,14 @@ from collections.abc import Callable, Collection
 from typing import Any, Literal, TypeAlias
 
 import jax
-import jax.numpy as jnp
 
 from gradtx import GradientTransformation
 from gradtx._core.call import Call
 from gradtx._core.contract import init
-from gradtx._core.describe import returned
+from gradtx._core.describe import abstract, returned
 from gradtx._core.order import moved_by
+from gradtx._core.run import holds_chain
 from gradtx._core.signals import Visit, Visits
-from gradtx._core.trees import is_trainable
 from gradtx._core.types import PyTree
 from gradtx.training._migrate_wrappers import BASES, TRANSPARENT, UNSCALED, goes_by_step
 
@@ -29,11 +28,7 @@ class Parts:
 
     def __init__(self, tx: GradientTransformation, params: PyTree) -> None:
         self.tx, self.visits = tx, Visits()
-        init(
-            tx,
-            jax.tree.map(lambda p: jax.ShapeDtypeStruct(jnp.shape(p), jnp.result_type(p)) if is_trainable(p) else p, params),
-            self.visits,
-        )
+        init(tx, jax.tree.map(abstract, params), self.visits)
         self.at = collections.defaultdict[Path, list[Visit]](list)
         for visit in self.visits:
             self.at[visit.place].append(visit)
@@ -63,6 +58,10 @@ class Parts:
         place = self.places(slot)[k]
         if place is None:
             return None
+        return self._seeing(place, leaf)
+
+    def _seeing(self, place: Path, leaf: Path) -> Visit:
+        """The visit of the part at a place that sees a leaf; the first, for what no leaf has."""
         return next((visit for visit in self.at[place] if leaf in visit.seen), self.at[place][0])
 
     def part(self, slot: Path, k: int, leaf: Path = ()) -> Any:
@@ -164,8 +163,8 @@ class Parts:
 
     def _is_scope(self, place: Path, leaf: Path) -> bool:
         """Whether the gradient begins anew in a part: a factory that makes a chain, or a wrapper around one."""
-        part = next((visit.part for visit in self.at[place] if leaf in visit.seen), self.at[place][0].part)
-        return not part.form.renames and id(part) in self.made and _holds_chain(self.made[id(part)])
+        part = self._seeing(place, leaf).part
+        return not part.form.renames and id(part) in self.made and holds_chain(self.made[id(part)])
 
     def _in_line(self, earlier: Visit, mover: Visit, leaf: Path) -> bool:
         """Whether a part stands before another, and not around it or beside it in another branch."""
@@ -187,7 +186,3 @@ def _token(name: str, part: Any) -> Any:
         return name
     words = {key: value for key, value in part.arguments.items() if isinstance(value, str | bool) and key not in ("where", "name")}
     return part.form.spec_name, *sorted(words.items())
-
-
-def _holds_chain(tx: Call) -> bool:
-    return tx.form.composes or any(map(_holds_chain, moved_by(tx)))

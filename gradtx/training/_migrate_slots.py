@@ -159,15 +159,18 @@ class Slots:
         if not taken:
             return "step"
         nested = all(inner[: len(around) - 1] == around[:-1] for around, inner in itertools.pairwise(taken))
-        counting = {part.form.spec_name for path in taken if (part := self.parts.part(path, len(path) - 2)) is not None}
-        return "/".join(taken[-1]) if nested and not scheduled_outside(self.tx, counting) else None
+        return "/".join(taken[-1]) if nested and not self._scheduled_outside() else None
+
+    def _scheduled_outside(self) -> bool:
+        """Whether a schedule may stand outside of all wrappers that count steps."""
+        counting = {part.form.spec_name for path in self.taken if (part := self.part_at(path.rpartition("/")[0])) is not None}
+        return scheduled_outside(self.tx, counting)
 
     def agreed_count(self) -> str | None:
         """The path of one of the counts that schedules go by, where there are several in groups and all are the same."""
         taken = self.taken
-        counting = {part.form.spec_name for path in taken if (part := self.part_at(path.rpartition("/")[0])) is not None}
         same = len({int(self.leaves[path].value) for path in taken}) == 1
-        return taken[0] if same and not scheduled_outside(self.tx, counting) else None
+        return taken[0] if same and not self._scheduled_outside() else None
 
     def weight_of_average(self, leaf: SlotLeaf) -> str:
         """The path of what says how much an average of a parameter has taken in; empty for every other leaf."""
